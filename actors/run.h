@@ -1,0 +1,50 @@
+// A whole training run: the ring of actors, from the first prompt to the last checkpoint.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/config.h"
+#include "learner/learner.h"
+#include "reward/verifier.h"
+
+namespace hone {
+
+// For tests: what is to go wrong, once, at a point that does not depend on timing.
+struct InjectedFault {
+  enum class Kind { kThrow, kDie, kCorruptWeights };
+  Kind kind = Kind::kThrow;
+  std::string role;        // "rollout_worker", "reward_worker", "prompt_source"
+  uint64_t group_id = 0;   // when a worker of this role first works on this group (kCorruptWeights: when
+                           // this version of the weights arrives, one bit of its frame is flipped)
+};
+
+struct RunOptions {
+  Config config;
+  std::vector<RewardConfig> rewards;
+  std::filesystem::path folder;    // of the run
+  bool resume = false;
+  int threads = 0;                 // of the learner and of each rollout worker; 0: all cores
+  // Called on the learner's thread after each optimizer step.
+  std::function<void(uint64_t step, const Metrics& metrics)> on_step;
+  // Set from outside (a signal) to end the run after the current step with a checkpoint.
+  const std::atomic<bool>* interrupt = nullptr;
+  std::vector<InjectedFault> faults;
+};
+
+struct RunOutcome {
+  uint64_t steps = 0;
+  std::filesystem::path checkpoint;   // the last one
+  bool interrupted = false;
+  uint64_t restarts = 0;              // workers that died and were replaced
+};
+
+// Runs until config.run.steps optimizer steps are done or `interrupt` is set. Throws RunError when the run
+// cannot go on (the learner failed, or a worker kept dying), naming the cause.
+RunOutcome TrainRing(const RunOptions& options);
+
+}  // namespace hone

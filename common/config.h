@@ -1,0 +1,112 @@
+// What a user may say of a run, as plain structs with every default in one place. Parsed once, at the
+// edge (cli/config_file.h); nothing deeper reads TOML. Names are TRL's where it has one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace hone {
+
+struct RunSection {
+  std::string name = "run";
+  uint64_t seed = 0;
+  int64_t steps = 100;               // optimizer steps, as TRL's max_steps
+  std::string output_dir = "runs";   // the run's folder is output_dir/name
+};
+
+struct PolicySection {
+  std::string model;                 // a Hugging Face folder
+  std::string backend = "exact";     // "exact" or "torch"
+  std::string device = "cpu";
+};
+
+struct DataSection {
+  std::string train;                 // JSON Lines
+  std::string eval;                  // may be empty
+  std::string prompt_column = "prompt";
+  std::string answer_column = "answer";
+  std::string system_prompt;         // put before each prompt, when not empty
+  bool shuffle = true;
+};
+
+struct RolloutSection {
+  std::string source = "generate";   // "generate", or "replay" of recorded traces
+  std::string replay;                // the traces' file or folder
+  int64_t num_generations = 8;
+  int64_t prompts_per_step = 8;
+  int64_t max_prompt_length = 512;
+  int64_t max_completion_length = 256;
+  double temperature = 1.0;
+  double top_p = 1.0;
+  int64_t top_k = 0;
+  double min_p = 0.0;
+  double repetition_penalty = 1.0;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  int64_t workers = 1;
+  int64_t staleness = 0;             // only 0 so far: strict on-policy
+};
+
+struct AlgorithmSection {
+  std::string loss_type = "dapo";    // "grpo", "bnpo", "dr_grpo", "dapo"
+  std::string scale_rewards = "group";  // "group", "batch", "none"
+  double beta = 0.0;                 // of the KL penalty
+  double epsilon = 0.2;
+  std::optional<double> epsilon_high;   // epsilon when not given
+  int64_t num_iterations = 1;
+  bool mask_truncated_completions = false;
+  bool use_bias_correction_kl = true;
+};
+
+struct OptimizerSection {
+  double learning_rate = 1e-6;
+  std::string lr_scheduler_type = "linear";  // "linear", "cosine", "constant", "constant_with_warmup"
+  int64_t warmup_steps = 0;
+  double weight_decay = 0.0;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double max_grad_norm = 1.0;        // 0: no clip
+};
+
+struct LearnerSection {
+  int64_t micro_batch_tokens = 16384;  // rows of one forward and backward; at least one group
+};
+
+struct CheckpointSection {
+  int64_t every = 100;               // steps; the last step is always saved. 0: only the last
+  int64_t keep = 2;                  // newest checkpoints kept; 0: all
+};
+
+struct EvalSection {
+  int64_t every = 0;                 // steps; 0: never during training
+  int64_t max_prompts = 500;
+};
+
+struct LoggingSection {
+  bool tensorboard = true;
+  bool traces = true;
+  std::string level = "info";
+};
+
+struct SftSection {
+  int64_t batch_size = 32;           // examples a step
+};
+
+struct Config {
+  RunSection run;
+  PolicySection policy;
+  DataSection data;
+  RolloutSection rollout;
+  AlgorithmSection algorithm;
+  OptimizerSection optimizer;
+  LearnerSection learner;
+  CheckpointSection checkpoint;
+  EvalSection eval;
+  LoggingSection logging;
+  SftSection sft;
+};
+
+}  // namespace hone

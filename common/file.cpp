@@ -1,0 +1,180 @@
+#include "common/file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "common/error.h"
+
+namespace hone {
+namespace fs = std::filesystem;
+namespace {
+
+[[noreturn]] void ThrowWrite(const fs::path& path, int error) {
+  throw RunError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(error)));
+}
+
+int OpenForReading(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(errno)));
+  struct stat info;
+  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+    ::close(fd);
+    throw FileError(path.string(), "", "expected a regular file");
+  }
+  return fd;
+}
+
+}  // namespace
+
+std::string ReadFile(const fs::path& path) {
+  const int fd = OpenForReading(path);
+  std::string bytes;
+  char chunk[1 << 16];
+  ssize_t got;
+  while ((got = ::read(fd, chunk, sizeof(chunk))) > 0) bytes.append(chunk, static_cast<size_t>(got));
+  const int error = errno;
+  ::close(fd);
+  if (got < 0) throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(error)));
+  return bytes;
+}
+
+MappedFile::MappedFile(const fs::path& path) {
+  const int fd = OpenForReading(path);
+  struct stat info;
+  ::fstat(fd, &info);
+  size_ = static_cast<size_t>(info.st_size);
+  if (size_ > 0) {
+    void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
+    const int error = errno;
+    ::close(fd);
+    if (data == MAP_FAILED) {
+      throw FileError(path.string(), "", fmt::format("cannot map: {}", std::strerror(error)));
+    }
+    data_ = static_cast<const std::byte*>(data);
+  } else {
+    ::close(fd);
+  }
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+FileWriter::FileWriter(const fs::path& path) : path_(path) {
+  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd_ < 0) ThrowWrite(path_, errno);
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void FileWriter::Write(const void* data, size_t size) {
+  const char* at = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t wrote = ::write(fd_, at, size);
+    if (wrote < 0) {
+      if (errno == EINTR) continue;
+      ThrowWrite(path_, errno);
+    }
+    at += wrote;
+    size -= static_cast<size_t>(wrote);
+  }
+}
+
+void FileWriter::Close() {
+  if (::fsync(fd_) != 0) ThrowWrite(path_, errno);
+  const int closed = ::close(fd_);
+  fd_ = -1;
+  if (closed != 0) ThrowWrite(path_, errno);
+}
+
+void SyncFolder(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) ThrowWrite(path, errno);
+  const int synced = ::fsync(fd);
+  const int error = errno;
+  ::close(fd);
+  if (synced != 0) ThrowWrite(path, error);
+}
+
+void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
+  const fs::path beside = path.string() + ".partial";
+  try {
+    FileWriter writer(beside);
+    writer.Write(bytes);
+    writer.Close();
+  } catch (...) {
+    ::unlink(beside.c_str());
+    throw;
+  }
+  if (::rename(beside.c_str(), path.c_str()) != 0) ThrowWrite(path, errno);
+  SyncFolder(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void WriteFolderAtomically(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+  // A trailing slash would make the "beside" names land inside the folder.
+  const fs::path target = path.has_filename() ? path : path.parent_path();
+  const fs::path parent = target.has_parent_path() ? target.parent_path() : fs::path(".");
+  const fs::path beside = parent / ("." + target.filename().string() + ".partial");
+  std::error_code ignored;
+  fs::remove_all(beside, ignored);
+  try {
+    fs::create_directories(beside);
+    fill(beside);
+    for (const auto& entry : fs::recursive_directory_iterator(beside)) {
+      if (entry.is_directory()) SyncFolder(entry.path());
+    }
+    SyncFolder(beside);
+    if (!fs::exists(target)) {
+      fs::rename(beside, target);
+    } else if (::renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
+      ThrowWrite(target, errno);
+    }
+    SyncFolder(parent);
+  } catch (const fs::filesystem_error& error) {
+    fs::remove_all(beside, ignored);
+    throw RunError(fmt::format("{}: cannot write: {}", target.string(), error.code().message()));
+  } catch (...) {
+    fs::remove_all(beside, ignored);
+    throw;
+  }
+  fs::remove_all(beside, ignored);  // what stood at `path` before, after the exchange
+}
+
+LineLog::LineLog(const fs::path& path) : path_(path), out_(path, std::ios::app | std::ios::binary) {
+  if (!out_) ThrowWrite(path_, errno);
+}
+
+void LineLog::Append(std::string_view line) {
+  std::string text(line);
+  text += '\n';
+  errno = 0;
+  out_.write(text.data(), static_cast<std::streamsize>(text.size()));
+  out_.flush();
+  if (!out_) ThrowWrite(path_, errno);
+}
+
+void ForEachLine(const fs::path& path, const std::function<void(const std::string&, int64_t)>& handle) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in || fs::is_directory(path)) {
+    throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(errno ? errno : EISDIR)));
+  }
+  std::string line;
+  int64_t number = 0;
+  while (std::getline(in, line)) {
+    ++number;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.find_first_not_of(" \t") != std::string::npos) handle(line, number);
+  }
+  if (in.bad()) throw FileError(path.string(), "", "cannot read to the end");
+}
+
+}  // namespace hone

@@ -1,0 +1,75 @@
+// Reading files whole, and writing them so that a crash leaves either the old file or the new one:
+// written beside, synced, renamed, and the folder synced.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace hone {
+
+// Throws FileError when the file is missing, no regular file, or unreadable.
+std::string ReadFile(const std::filesystem::path& path);
+
+// Throws RunError (with the reason of the system, e.g. no space left) and leaves what was there.
+void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
+
+// A read-only memory map of a whole file. Throws FileError.
+class MappedFile {
+ public:
+  explicit MappedFile(const std::filesystem::path& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+// Plain sequential writes with every error reported; for the inside of a staged folder.
+// Throws RunError. Close() syncs to disk; without it the destructor only closes.
+class FileWriter {
+ public:
+  explicit FileWriter(const std::filesystem::path& path);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+  void Write(const void* data, size_t size);
+  void Write(std::string_view text) { Write(text.data(), text.size()); }
+  void Close();
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+};
+
+// Fills a folder so that it appears whole or not at all: `fill` writes into a hidden folder beside
+// `path`, which is then synced and renamed to `path`, replacing a folder of that name. On any error
+// the hidden folder is removed, and what stood at `path` is untouched.
+void WriteFolderAtomically(const std::filesystem::path& path,
+                           const std::function<void(const std::filesystem::path&)>& fill);
+
+// Appends whole lines; each Append is one write, flushed to the system. Throws RunError.
+class LineLog {
+ public:
+  explicit LineLog(const std::filesystem::path& path);
+  void Append(std::string_view line);  // without its newline
+
+ private:
+  std::filesystem::path path_;
+  std::ofstream out_;
+};
+
+// Calls handle(line, number) for every line that is not blank; numbers count from 1. Throws FileError.
+void ForEachLine(const std::filesystem::path& path,
+                 const std::function<void(const std::string& line, int64_t number)>& handle);
+
+void SyncFolder(const std::filesystem::path& path);
+
+}  // namespace hone

@@ -1,0 +1,33 @@
+#include "common/json.h"
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "common/file.h"
+
+namespace hone {
+
+Json ReadJson(const std::filesystem::path& path) {
+  const std::string text = ReadFile(path);
+  try {
+    return Json::parse(text);
+  } catch (const Json::parse_error& error) {
+    throw FileError(path.string(), fmt::format("byte {}", error.byte), "expected JSON, found something else");
+  }
+}
+
+Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number) {
+  try {
+    return Json::parse(line);
+  } catch (const Json::parse_error& error) {
+    throw FileError(path.string(), fmt::format("line {}", number),
+                    fmt::format("expected one JSON value a line, found something else at byte {}", error.byte));
+  }
+}
+
+std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string Dump(const OrderedJson& json) {
+  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+}  // namespace hone

@@ -1,0 +1,90 @@
+#include "common/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace hone {
+namespace {
+
+int AvailableCores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  if (threads <= 0) threads = AvailableCores();
+  errors_.resize(threads);
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { Work(i); });
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void ThreadPool::RunPart(int index) {
+  const int64_t begin = index * part_, end = std::min(count_, begin + part_);
+  if (begin >= end) return;
+  try {
+    (*body_)(begin, end);
+  } catch (...) {
+    errors_[index] = std::current_exception();  // rethrown by For
+  }
+}
+
+void ThreadPool::Work(int index) {
+  uint64_t seen = 0;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stop_ || round_ != seen; });
+      if (stop_) return;
+      seen = round_;
+    }
+    RunPart(index);
+    {
+      std::lock_guard lock(mutex_);
+      if (--running_ == 0) done_.notify_one();
+    }
+  }
+}
+
+void ThreadPool::For(int64_t count, int64_t grain,
+                     const std::function<void(int64_t, int64_t)>& body) {
+  if (count <= 0) return;
+  grain = std::max<int64_t>(1, grain);
+  const int64_t grains = (count + grain - 1) / grain;
+  const int64_t parts = std::min<int64_t>(threads(), grains);
+  if (parts == 1) return body(0, count);
+  body_ = &body;
+  count_ = count;
+  part_ = (grains + parts - 1) / parts * grain;
+  {
+    std::lock_guard lock(mutex_);
+    ++round_;
+    running_ = static_cast<int>(workers_.size());
+  }
+  wake_.notify_all();
+  RunPart(0);
+  {
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return running_ == 0; });
+  }
+  std::exception_ptr first;
+  for (auto& error : errors_) {
+    if (error && !first) first = error;
+    error = nullptr;
+  }
+  if (first) std::rethrow_exception(first);
+}
+
+}  // namespace hone

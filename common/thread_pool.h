@@ -1,0 +1,47 @@
+// A fixed set of threads that share loops by a fixed partition: which thread does which part depends
+// on the counts alone, never on timing. Results must not depend on the partition at all (numerics
+// contract): a part owns its outputs, and no reduction crosses parts.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace hone {
+
+// Thread contract: one caller at a time. Calls do not nest.
+class ThreadPool {
+ public:
+  // `threads` includes the caller; 0 means the number of cores this process may run on.
+  explicit ThreadPool(int threads = 0);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(begin, end) over [0, count) in one contiguous part a thread, the caller's included, and
+  // returns when all are done. Parts are multiples of `grain` but for the last. A loop of one part runs
+  // on the caller without waking anybody. An exception of a body is rethrown here (the first part's).
+  void For(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+
+ private:
+  void Work(int index);
+  void RunPart(int index);
+
+  std::vector<std::thread> workers_;
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  uint64_t round_ = 0;
+  int running_ = 0;
+  bool stop_ = false;
+  // The loop at hand; written by the caller before a round starts.
+  const std::function<void(int64_t, int64_t)>* body_ = nullptr;
+  int64_t count_ = 0, part_ = 0;
+  std::vector<std::exception_ptr> errors_;
+};
+
+}  // namespace hone

@@ -1,0 +1,114 @@
+// The whole of what the rollout engine and the learner may ask of a model.
+//
+// One forward over a ragged batch: any mix of prefill chunks and single tokens of many sequences, each
+// with its positions and its pages of the key/value cache. The engine and the learner call the same
+// forward; the learner asks it to keep what the backward needs.
+//
+// Numerics contract of the `exact` backend: every output row depends only on its own sequence's tokens
+// and the weights: not on what else is in the batch, on chunking, page numbers, threads or ISA. The
+// `torch` backend (plain LibTorch operators) makes no such promise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/thread_pool.h"
+#include "policy/model/config.h"
+#include "policy/model/weights.h"
+
+namespace hone {
+
+// Positions a page of the cache holds. Pages are anchored: page i of a sequence covers positions
+// [i * kPageSize, (i + 1) * kPageSize).
+inline constexpr int32_t kPageSize = 16;
+
+// Consecutive rows of a batch that are consecutive positions of one sequence. The keys and values of all
+// earlier positions must already be in its pages, or be written by this batch (an earlier span of the
+// same batch whose pages this one shares, or a PageCopy).
+struct SequenceSpan {
+  int32_t first_row = 0;
+  int32_t rows = 0;
+  int32_t position = 0;    // of the first row
+  int32_t first_page = 0;  // index into Batch::pages of the sequence's page 0
+};
+
+// Within each layer, after the batch's keys and values are written and before attention: copy the first
+// `slots` positions of page `source` to page `target`. So a sample takes over the last, partly filled
+// page of the prompt it shares. Copies happen in order of the list.
+struct PageCopy {
+  int32_t source = 0;
+  int32_t target = 0;
+  int32_t slots = 0;
+};
+
+struct Batch {
+  std::vector<int32_t> tokens_T;
+  std::vector<SequenceSpan> spans;  // cover rows 0 … T-1 in order
+  std::vector<int32_t> pages;       // page numbers, a run for each sequence
+  std::vector<PageCopy> copies;
+  int32_t rows() const { return static_cast<int32_t>(tokens_T.size()); }
+  void Clear();
+};
+
+// Keys and values of all layers, in pages. Made by the backend that uses it; whoever holds it decides
+// which page belongs to whom.
+class KvCache {
+ public:
+  virtual ~KvCache() = default;
+  virtual int32_t pages() const = 0;
+  virtual size_t bytes() const = 0;
+};
+
+// What the learner wants of a batch: for row `row`, the log-probability of token `target` following it.
+struct Target {
+  int32_t row = 0;
+  int32_t target = 0;
+};
+
+// A model with weights. Thread contract: one caller at a time; it spreads work over its own pool.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const ModelConfig& config() const = 0;
+  virtual const WeightsLayout& layout() const = 0;
+
+  // Takes a version of the weights and lays it out for use. Keeps a reference; the data is not copied
+  // unless a kernel needs another layout.
+  virtual void SetWeights(std::shared_ptr<const Weights> weights) = 0;
+  virtual const Weights& weights() const = 0;
+
+  virtual std::unique_ptr<KvCache> NewCache(int32_t pages) = 0;
+
+  // Runs the batch, writing its keys and values into the cache, and gives the logits of the rows asked
+  // for: logits_RV, row-major [output_rows.size(), vocab_size], of the token that follows each.
+  virtual void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
+                       std::span<float> logits_RV) = 0;
+
+  // Training forward. Runs the batch (which must hold its sequences from position 0 on) and gives, for
+  // each target i, the natural-log probability log softmax(logits / temperature)[target] and the entropy
+  // of that distribution (nats). With `keep`, the activations stay until the next call for one Backward.
+  // The log-probability is, to the bit, what LogProb() in policy/logprob.h gives on Forward's logits.
+  virtual void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
+                               float temperature, bool keep, std::span<float> logprobs,
+                               std::span<float> entropies) = 0;
+
+  // Adds to grads (flat, as layout()) the gradient of  sum_i dlogprobs[i] * logprob_i + dentropies[i] *
+  // entropy_i  of the kept forward. `dentropies` may be empty (all zero). Deterministic: the same bits
+  // for any number of threads and any ISA.
+  virtual void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
+                        std::span<float> grads) = 0;
+};
+
+struct BackendOptions {
+  std::string name = "exact";   // "exact" or "torch"
+  std::string device = "cpu";   // "cpu"; "cuda" for torch in a build with HONE_CUDA
+  int threads = 0;              // 0: all cores
+};
+
+// Throws UsageError for an unknown backend or device, naming what there is.
+std::unique_ptr<Backend> MakeBackend(const BackendOptions& options, const ModelConfig& config);
+
+}  // namespace hone

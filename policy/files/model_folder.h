@@ -1,0 +1,48 @@
+// A policy as a Hugging Face folder: config.json, model.safetensors (or shards with an index),
+// tokenizer.json, tokenizer_config.json, generation_config.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+#include "policy/model/config.h"
+#include "policy/model/weights.h"
+#include "policy/text/tokenizer.h"
+
+namespace hone {
+
+struct GenerationConfig {
+  std::vector<int32_t> eos_token_ids;  // generation ends at any of them; may be empty
+  int32_t pad_token_id = -1;           // -1: none
+  int32_t bos_token_id = -1;
+};
+
+struct ModelFolder {
+  std::filesystem::path path;
+  ModelConfig config;
+  WeightsLayout layout;
+  std::shared_ptr<const Weights> weights;        // version 0, fp32
+  std::shared_ptr<const Tokenizer> tokenizer;    // null when the folder has no tokenizer.json
+  GenerationConfig generation;                   // generation_config.json, else config.json's ids
+  // Files carried over as they are to every checkpoint and export (config.json, tokenizer.json,
+  // tokenizer_config.json, generation_config.json, special_tokens_map.json, chat_template.jinja).
+  std::vector<std::pair<std::string, std::string>> companions;  // name, bytes
+};
+
+// Parses config.json. Throws FileError naming the key for an unsupported architecture or setting.
+ModelConfig ParseModelConfig(const Json& json, const std::filesystem::path& path);
+
+// Throws FileError for whatever is missing or is not what it claims to be. `with_weights = false` reads
+// everything but the tensors.
+ModelFolder LoadModelFolder(const std::filesystem::path& path, bool with_weights = true);
+
+// Writes weights and companions into an existing folder (the inside of a staged one): model.safetensors
+// and every companion. Tensors are fp32, in order of the layout, with metadata {"format": "pt"}.
+void WriteModelFiles(const std::filesystem::path& folder, const ModelFolder& model,
+                     const WeightsLayout& layout, std::span<const float> data);
+
+}  // namespace hone

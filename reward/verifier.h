@@ -1,0 +1,51 @@
+// A verifier: a rule that scores a completion.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/json.h"
+
+namespace hone {
+
+// What a verifier may look at.
+struct Sample {
+  std::string_view prompt;
+  std::string_view completion;       // text, special tokens left out
+  const Json& columns;               // the data line
+  uint64_t group = 0;                // address, for `random`
+  uint32_t index = 0;                // of the sample in its group
+};
+
+struct Verdict {
+  double reward = 0;
+  std::optional<std::string> error;  // set when the verifier could not decide; reward is 0 then
+};
+
+// Thread contract: Score may be called from several threads at once.
+class Verifier {
+ public:
+  virtual ~Verifier() = default;
+  virtual std::string name() const = 0;
+  virtual Verdict Score(const Sample& sample) const = 0;
+};
+
+// One [[reward]] table: which verifier, its weight, and its own keys as JSON.
+struct RewardConfig {
+  std::string verifier;
+  double weight = 1;
+  // Gate: this verifier's reward counts only in samples where the verifier of this name gave more than 0.
+  std::string gate;
+  Json options = Json::object();
+};
+
+// Makes a verifier by name: format, exact_match, arithmetic, countdown, random. `seed` is the run's.
+// Throws UsageError for an unknown name (with the nearest) or option.
+std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
+std::vector<std::string> VerifierNames();
+
+}  // namespace hone
