@@ -23,8 +23,7 @@ struct PolicySection {
 };
 
 struct DataSection {
-  std::string train;                 // JSON Lines
-  std::string eval;                  // may be empty
+  std::string train;                 // a JSON Lines file
   std::string prompt_column = "prompt";
   std::string answer_column = "answer";
   std::string system_prompt;         // put before each prompt, when not empty
@@ -80,11 +79,6 @@ struct CheckpointSection {
   int64_t keep = 2;                  // newest checkpoints kept; 0: all
 };
 
-struct EvalSection {
-  int64_t every = 0;                 // steps; 0: never during training
-  int64_t max_prompts = 500;
-};
-
 struct LoggingSection {
   bool tensorboard = true;
   bool traces = true;
@@ -104,7 +98,6 @@ struct Config {
   OptimizerSection optimizer;
   LearnerSection learner;
   CheckpointSection checkpoint;
-  EvalSection eval;
   LoggingSection logging;
   SftSection sft;
 };

@@ -1,0 +1,33 @@
+# The front door. Each target does what is left to do and no more.
+BUILD := build/release
+JOBS  ?= $(shell nproc)
+SEED  ?= 1
+OUT   ?= runs/quickstart
+export CTEST_OUTPUT_ON_FAILURE := 1
+
+.PHONY: build test bench quickstart parity setup clean
+
+build: setup
+	@cmake --preset release $$(command -v ninja >/dev/null && echo -G Ninja) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	cmake --build $(BUILD) -j $(JOBS) --target hone hone_torch
+
+setup:
+	@mkdir -p build
+	@tools/setup.sh
+
+test: build
+	cmake --build $(BUILD) -j $(JOBS)
+	ctest --test-dir $(BUILD) -j $(JOBS) -LE slow --no-tests=error
+
+quickstart: build
+	$(BUILD)/hone quickstart --seed $(SEED) --output $(OUT)
+
+# Against transformers and TRL, in a Python environment of its own. Takes minutes and 3 GB.
+parity: build
+	tests/parity/run.sh $(abspath $(BUILD)/hone)
+
+bench: build
+	bench/run.sh
+
+clean:
+	rm -rf build

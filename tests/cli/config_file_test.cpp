@@ -1,0 +1,118 @@
+#include "cli/config_file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "common/error.h"
+
+namespace hone {
+namespace {
+
+const std::string kGood = R"([run]
+name = "x"
+steps = 7
+
+[policy]
+model = "models/m"
+
+[data]
+train = "train.jsonl"
+
+[[reward]]
+verifier = "exact_match"
+weight = 0.9
+
+[[reward]]
+verifier = "format"
+weight = 0.1
+gate = "exact_match"
+)";
+
+struct ConfigFileTest : ::testing::Test {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / ("hone_config_" + std::to_string(::getpid()) + ".toml");
+  void TearDown() override { std::filesystem::remove(path); }
+
+  RunConfig Load(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    std::ofstream(path) << text;
+    return LoadConfig(Command::kTrain, path, overrides);
+  }
+  std::string Complaint(const std::string& text, const std::vector<std::string>& overrides = {}) {
+    try {
+      Load(text, overrides);
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "accepted";
+  }
+  void ExpectComplaint(const std::string& text, const std::vector<std::string>& parts,
+                       const std::vector<std::string>& overrides = {}) {
+    const std::string complaint = Complaint(text, overrides);
+    for (const auto& part : parts) EXPECT_NE(complaint.find(part), std::string::npos) << complaint;
+  }
+};
+
+TEST_F(ConfigFileTest, ReadsValuesAndKeepsDefaults) {
+  const RunConfig run = Load(kGood);
+  EXPECT_EQ(run.config.run.steps, 7);
+  EXPECT_EQ(run.config.algorithm.loss_type, "dapo");
+  EXPECT_EQ(run.config.algorithm.epsilon_high, std::nullopt);
+  ASSERT_EQ(run.rewards.size(), 2u);
+  EXPECT_EQ(run.rewards[1].gate, "exact_match");
+  EXPECT_DOUBLE_EQ(run.rewards[0].weight, 0.9);
+  EXPECT_EQ(run.folder(), "runs/x");
+}
+
+TEST_F(ConfigFileTest, ResolvedTomlReadsBackToItself) {
+  const RunConfig run = Load(kGood, {"optimizer.learning_rate=0.1", "rollout.stop=[\"a\\n\", \"b\"]", "algorithm.epsilon_high=0.28"});
+  const std::string text = ConfigToToml(Command::kTrain, run);
+  const RunConfig again = Load(text);
+  EXPECT_EQ(ConfigToToml(Command::kTrain, again), text);
+  EXPECT_EQ(again.config.optimizer.learning_rate, 0.1);
+  EXPECT_EQ(again.config.rollout.stop, (std::vector<std::string>{"a\n", "b"}));
+  EXPECT_EQ(*again.config.algorithm.epsilon_high, 0.28);
+}
+
+TEST_F(ConfigFileTest, UnknownKeyNamesFileLineAndNearest) {
+  ExpectComplaint(kGood + "\n[rollout]\ntemprature = 0.7\n", {path.string() + ":23", "[rollout] temprature", "\"temperature\""});
+  ExpectComplaint(kGood + "\n[rolout]\ntemperature = 0.7\n", {"[rolout]", "\"rollout\""});
+  ExpectComplaint(kGood, {"[rollout] top_q", "top_p"}, {"rollout.top_q=0.5"});
+}
+
+TEST_F(ConfigFileTest, WrongTypeOrRangeSaysExpectedAndFound) {
+  ExpectComplaint(kGood + "\n[rollout]\ntemperature = \"hot\"\n", {":23", "expected a number", "found the string"});
+  ExpectComplaint(kGood + "\n[rollout]\nnum_generations = 1\n", {"at least 2", "found the integer 1"});
+  ExpectComplaint(kGood + "\n[rollout]\nnum_generations = 2.5\n", {"expected an integer"});
+  ExpectComplaint(kGood + "\n[algorithm]\nloss_type = \"grpoo\"\n", {"expected one of", "did you mean \"grpo\""});
+  ExpectComplaint(kGood + "\n[optimizer]\nlearning_rate = nan\n", {"expected a number"});
+}
+
+TEST_F(ConfigFileTest, ImpossibleCombinationsAreRefused) {
+  ExpectComplaint(kGood + "\n[algorithm]\nepsilon_high = 0.1\n", {"epsilon_high", "at least epsilon"});
+  ExpectComplaint(kGood + "\n[rollout]\nsource = \"replay\"\n", {"[rollout] replay", "expected a file"});
+  ExpectComplaint(kGood, {"device", "exact"}, {"policy.device=cuda"});
+  ExpectComplaint(kGood, {"[run] name"}, {"run.name=a/b"});
+  ExpectComplaint("[run]\nname = \"x\"\n", {"[policy] model", "found none"});
+}
+
+TEST_F(ConfigFileTest, RewardsAreChecked) {
+  ExpectComplaint(kGood + "\n[[reward]]\nverifier = \"formt\"\n", {":22", "format"});
+  ExpectComplaint(kGood, {"gate"}, {"reward.1.gate=nobody"});
+  EXPECT_DOUBLE_EQ(Load(kGood, {"reward.0.weight=0.5"}).rewards[0].weight, 0.5);
+  ExpectComplaint(kGood, {"reward.N.key"}, {"reward.7.weight=0.5"});
+}
+
+TEST_F(ConfigFileTest, BrokenTomlNamesTheLineAndMissingFileIsABadFile) {
+  ExpectComplaint("[run]\nname = \n", {path.string() + ":2", "expected TOML"});
+  EXPECT_THROW(LoadConfig(Command::kTrain, "/nowhere/x.toml", {}), FileError);
+}
+
+TEST_F(ConfigFileTest, SftRefusesSectionsWithoutMeaningForIt) {
+  std::ofstream(path) << "[policy]\nmodel = \"m\"\n[data]\ntrain = \"t\"\n[rollout]\nworkers = 1\n";
+  EXPECT_THROW(LoadConfig(Command::kSft, path, {}), UsageError);
+}
+
+}  // namespace
+}  // namespace hone
