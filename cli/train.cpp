@@ -17,16 +17,21 @@ std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& option
   InterruptGuard interrupt;
   PrepareRunFolder(Command::kTrain, run, options.resume);
   Progress progress("train", run.config.run.steps);
+  const auto on_step = [&](uint64_t step, const Metrics& metrics) { progress.Step(step, metrics); };
+  if (run.config.rollout.source == "replay") {
+    const ReplayOutcome outcome =
+        TrainReplay(run.config, run.folder(), options.resume, options.threads, on_step, interrupt.flag());
+    return FinishRun(outcome.checkpoint, outcome.interrupted);
+  }
   RunOptions ring;
   ring.config = run.config;
   ring.rewards = run.rewards;
   ring.folder = run.folder();
   ring.resume = options.resume;
   ring.threads = options.threads;
-  ring.on_step = [&](uint64_t step, const Metrics& metrics) { progress.Step(step, metrics); };
+  ring.on_step = on_step;
   ring.interrupt = interrupt.flag();
-  const bool replay = run.config.rollout.source == "replay";
-  const RunOutcome outcome = replay ? TrainReplayed(ring) : TrainRing(ring);
+  const RunOutcome outcome = TrainRing(ring);
   return FinishRun(outcome.checkpoint, outcome.interrupted);
 }
 

@@ -1,0 +1,136 @@
+// hone generate: completes the prompts of a file.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/load_policy.h"
+#include "cli/result_lines.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/log.h"
+
+namespace hone {
+namespace {
+
+struct GenerateFlags {
+  PolicyFlags policy;
+  SamplingFlags sampling;
+  std::string prompts;
+  int32_t num_generations = 1;
+  std::string output;
+};
+
+std::vector<int32_t> ReadPrompt(const InputLine& line, const Json& json,
+                                const ModelFolder& folder) {
+  if (!json.is_object())
+    line.Fail(fmt::format("expected a JSON object, found {}", json.type_name()));
+  const bool text = json.contains("prompt"), ids = json.contains("tokens");
+  if (text && ids) line.Fail("has both \"prompt\" and \"tokens\": give one");
+  if (!text && !ids && json.contains("messages")) {
+    line.Fail(
+        "has \"messages\", but chat templates are not supported yet: give \"prompt\" or "
+        "\"tokens\"");
+  }
+  if (!text && !ids) line.Fail("expected \"prompt\" (text) or \"tokens\" (ids), found neither");
+  std::vector<int32_t> tokens =
+      text ? ReadText(line, "prompt", json.at("prompt"), folder)
+           : ReadTokenIds(line, "tokens", json.at("tokens"), folder.config.vocab_size);
+  if (tokens.empty()) line.Fail("the prompt is empty");
+  if (static_cast<int64_t>(tokens.size()) >= folder.config.max_position_embeddings) {
+    line.Fail(fmt::format(
+        "the prompt has {} tokens, which leaves no room for a completion: the model has {} "
+        "positions",
+        tokens.size(), folder.config.max_position_embeddings));
+  }
+  return tokens;
+}
+
+std::vector<std::vector<int32_t>> ReadPromptLines(const std::string& path,
+                                                  const ModelFolder& folder) {
+  std::vector<std::vector<int32_t>> prompts;
+  ForEachLine(path, [&](const std::string& text, int64_t number) {
+    prompts.push_back(ReadPrompt({path, number}, ParseJsonLine(text, path, number), folder));
+  });
+  if (prompts.empty()) throw FileError(path, "", "expected at least one prompt, found none");
+  return prompts;
+}
+
+// No more cache than the longest prompt with the longest completion can need.
+EngineLimits FitLimits(const std::vector<std::vector<int32_t>>& prompts, const GenerateFlags& flags,
+                       const ModelFolder& folder) {
+  size_t longest = 0;
+  for (const auto& prompt : prompts) longest = std::max(longest, prompt.size());
+  EngineLimits limits;
+  limits.threads = flags.policy.threads;
+  limits.max_length = static_cast<int32_t>(
+      std::min(static_cast<int64_t>(longest) + std::max(flags.sampling.params.max_tokens, 0),
+               folder.config.max_position_embeddings));
+  limits.max_sequences = static_cast<int32_t>(std::min<int64_t>(
+      limits.max_sequences, static_cast<int64_t>(prompts.size()) * flags.num_generations));
+  return limits;
+}
+
+void WriteGroup(const GenerationResult& result, const ModelFolder& folder, ResultLines* lines) {
+  for (size_t sample = 0; sample < result.completions.size(); ++sample) {
+    const Completion& completion = result.completions[sample];
+    lines->Write({{"index", result.id},
+                  {"sample", sample},
+                  {"completion", CompletionText(folder, completion.tokens)},
+                  {"tokens", completion.tokens},
+                  {"logprobs", completion.logprobs},
+                  {"finish_reason", FinishReasonName(completion.finish_reason)}});
+  }
+}
+
+void RunGenerate(const GenerateFlags& flags) {
+  if (flags.num_generations < 1) throw UsageError("--num-generations: expected at least 1");
+  const LoadedPolicy policy = LoadPolicy(flags.policy);
+  const GenerationParams params = MakeGenerationParams(flags.sampling, policy.folder);
+  const auto prompts = ReadPromptLines(flags.prompts, policy.folder);
+  Engine engine(*policy.backend, policy.folder.tokenizer.get(), params,
+                FitLimits(prompts, flags, policy.folder));
+  ResultLines lines(flags.output);
+  for (size_t index = 0; index < prompts.size(); ++index) {
+    engine.Submit({index, index, prompts[index], flags.num_generations});
+  }
+  std::map<uint64_t, GenerationResult> early;  // done before one that comes first in the file
+  uint64_t next = 0;
+  while (engine.Step()) {
+    for (GenerationResult& result : engine.TakeResults())
+      early.emplace(result.id, std::move(result));
+    for (auto it = early.find(next); it != early.end(); it = early.find(++next)) {
+      WriteGroup(it->second, policy.folder, &lines);
+      early.erase(it);
+    }
+  }
+  lines.Finish();
+  const EngineStats stats = engine.stats();
+  spdlog::debug("{} prompts, {} tokens drawn in {} forwards, {} preemptions", prompts.size(),
+                stats.drawn, stats.forwards, stats.preemptions);
+}
+
+}  // namespace
+
+void AddGenerateCommand(CLI::App& program) {
+  auto flags = std::make_shared<GenerateFlags>();
+  CLI::App* command = program.add_subcommand("generate", "Complete the prompts of a file");
+  command->footer(
+      "A prompt line is {\"prompt\": text} or {\"tokens\": [ids]}. A result line is {\"index\", "
+      "\"sample\",\n"
+      "\"completion\", \"tokens\", \"logprobs\", \"finish_reason\"}, in order of index and sample. "
+      "A completion's\n"
+      "tokens depend on the weights, the prompt, the sampling flags, --seed, index and sample "
+      "alone.");
+  AddPolicyFlags(*command, &flags->policy);
+  command->add_option("--prompts", flags->prompts, "JSON Lines of prompts")->required();
+  command->add_option("--num-generations", flags->num_generations, "samples of each prompt")
+      ->capture_default_str();
+  AddSamplingFlags(*command, &flags->sampling);
+  command->add_option("--output", flags->output, "file for the result lines (default: stdout)");
+  command->callback([flags] { RunGenerate(*flags); });
+}
+
+}  // namespace hone

@@ -1,0 +1,128 @@
+#include "cli/load_policy.h"
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+
+namespace hone {
+
+void AddPolicyFlags(CLI::App& command, PolicyFlags* flags) {
+  command.add_option("--model", flags->model, "Hugging Face folder of the policy")->required();
+  command.add_option("--backend", flags->backend, "exact or torch")->capture_default_str();
+  command.add_option("--device", flags->device, "cpu, or cuda with --backend torch")
+      ->capture_default_str();
+  command.add_option("--threads", flags->threads, "0: all cores; changes no bit of any result")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+}
+
+LoadedPolicy LoadPolicy(const PolicyFlags& flags) {
+  LoadedPolicy policy;
+  policy.folder = LoadModelFolder(flags.model);
+  BackendOptions options;
+  options.name = flags.backend;
+  options.device = flags.device;
+  options.threads = flags.threads;
+  policy.backend = MakeBackend(options, policy.folder.config);
+  policy.backend->SetWeights(policy.folder.weights);
+  return policy;
+}
+
+void AddSamplingFlags(CLI::App& command, SamplingFlags* flags) {
+  GenerationParams& params = flags->params;
+  SamplingParams& sampling = params.sampling;
+  flags->temperature = command.add_option("--temperature", sampling.temperature, "0 is greedy")
+                           ->capture_default_str();
+  command
+      .add_option("--top-p", sampling.top_p,
+                  "smallest set of tokens reaching this probability; 1: off")
+      ->capture_default_str();
+  command.add_option("--top-k", sampling.top_k, "most likely tokens kept; 0: off")
+      ->capture_default_str();
+  command
+      .add_option("--min-p", sampling.min_p, "least probability, relative to the likeliest; 0: off")
+      ->capture_default_str();
+  command
+      .add_option("--repetition-penalty", sampling.repetition_penalty,
+                  "on tokens seen before; 1: off")
+      ->capture_default_str();
+  command.add_flag("--greedy", sampling.greedy, "the most likely token each time");
+  command.add_option("--max-tokens", params.max_tokens, "longest completion")
+      ->capture_default_str();
+  command
+      .add_option("--stop", params.stop,
+                  "text that ends a completion (kept in it); may be repeated")
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_flag("--ignore-eos", params.ignore_eos, "go on after the end-of-sequence token");
+  command.add_option("--seed", params.seed, "of all draws")->capture_default_str();
+}
+
+GenerationParams MakeGenerationParams(const SamplingFlags& flags, const ModelFolder& folder) {
+  GenerationParams params = flags.params;
+  if (params.sampling.temperature == 0) {
+    params.sampling.greedy = true;
+    params.sampling.temperature = 1;
+  }
+  params.eos_token_ids = folder.generation.eos_token_ids;
+  CheckSampling(params.sampling);
+  return params;
+}
+
+void InputLine::Fail(const std::string& message) const {
+  throw FileError(path, fmt::format("line {}", number), message);
+}
+
+std::vector<int32_t> ReadTokenIds(const InputLine& line, const std::string& key, const Json& json,
+                                  int64_t vocab_size) {
+  if (!json.is_array()) {
+    line.Fail(
+        fmt::format("\"{}\": expected an array of token ids, found {}", key, json.type_name()));
+  }
+  std::vector<int32_t> tokens;
+  tokens.reserve(json.size());
+  for (const Json& id : json) {
+    if (!id.is_number_integer() || id < 0 || id >= vocab_size) {
+      line.Fail(fmt::format("\"{}\": expected token ids from 0 to {}, found {}", key,
+                            vocab_size - 1, Dump(id)));
+    }
+    tokens.push_back(id.get<int32_t>());
+  }
+  return tokens;
+}
+
+std::vector<int32_t> ReadText(const InputLine& line, const std::string& key, const Json& json,
+                              const ModelFolder& folder) {
+  if (!json.is_string()) {
+    line.Fail(fmt::format("\"{}\": expected text, found {}", key, json.type_name()));
+  }
+  if (folder.tokenizer == nullptr) {
+    line.Fail(fmt::format("\"{}\" is text, but {} has no tokenizer.json: give token ids", key,
+                          folder.path.string()));
+  }
+  std::vector<int32_t> tokens = folder.tokenizer->Encode(json.get_ref<const std::string&>());
+  for (const int32_t token : tokens) {
+    if (token >= folder.config.vocab_size) {
+      line.Fail(
+          fmt::format("\"{}\": the tokenizer gives token {}, but the model has tokens 0 to {} only",
+                      key, token, folder.config.vocab_size - 1));
+    }
+  }
+  return tokens;
+}
+
+OrderedJson CompletionText(const ModelFolder& folder, const std::vector<int32_t>& tokens) {
+  if (folder.tokenizer == nullptr) return nullptr;
+  std::vector<int32_t> known;
+  known.reserve(tokens.size());
+  for (const int32_t token : tokens) {
+    if (token < folder.tokenizer->vocab_size()) known.push_back(token);
+  }
+  return folder.tokenizer->Decode(known, /*skip_special=*/true);
+}
+
+std::string FinishReasonName(FinishReason reason) {
+  return reason == FinishReason::kStop ? "stop" : "length";
+}
+
+}  // namespace hone
