@@ -12,17 +12,18 @@ namespace hone {
 
 enum class Command { kTrain, kSft };
 
-// What a value may be beside its type. Bounds are inclusive.
+// What a value may be beside its type. Bounds are inclusive unless `low_open`.
 struct Limits {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool low_open = false;                // low itself is not allowed
-  std::vector<std::string> one_of;      // of a string
-  bool required = false;                // must be given
+  bool low_open = false;
+  std::vector<std::string> one_of = {};  // of a string
+  bool required = false;                 // must be given
 };
 inline Limits AtLeast(double low) { return {.low = low}; }
 inline Limits Above(double low) { return {.low = low, .low_open = true}; }
 inline Limits Between(double low, double high) { return {.low = low, .high = high}; }
+inline Limits AboveUpTo(double low, double high) { return {.low = low, .high = high, .low_open = true}; }
 inline Limits OneOf(std::vector<std::string> words) { return {.one_of = std::move(words)}; }
 inline Limits Required() { return {.required = true}; }
 
@@ -57,7 +58,7 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
     visitor.Field("max_prompt_length", c.rollout.max_prompt_length, Between(1, 1 << 24));
     visitor.Field("max_completion_length", c.rollout.max_completion_length, Between(1, 1 << 24));
     visitor.Field("temperature", c.rollout.temperature, Above(0));
-    visitor.Field("top_p", c.rollout.top_p, Limits{.low = 0, .high = 1, .low_open = true});
+    visitor.Field("top_p", c.rollout.top_p, AboveUpTo(0, 1));
     visitor.Field("top_k", c.rollout.top_k, Between(0, 1 << 24));
     visitor.Field("min_p", c.rollout.min_p, Between(0, 1));
     visitor.Field("repetition_penalty", c.rollout.repetition_penalty, Above(0));

@@ -249,6 +249,11 @@ void ReadRewards(Reader& reader, const std::string& path, const toml::table& roo
     throw UsageError(fmt::format("{}: reward: expected tables [[reward]], found {}", Place(path, node->source()), Found(*node)));
   }
   for (const auto& item : *array) run->rewards.push_back(ReadReward(reader, path, item));
+  // Where the answer stands is said once, in [data]; a [[reward]] may still say otherwise.
+  for (auto& reward : run->rewards) {
+    const bool compares = reward.verifier == "exact_match" || reward.verifier == "arithmetic";
+    if (compares) reward.options.emplace("answer_column", run->config.data.answer_column);
+  }
   for (const auto& reward : run->rewards) {
     const auto named = [&](const RewardConfig& other) { return other.verifier == reward.gate; };
     if (!reward.gate.empty() && std::none_of(run->rewards.begin(), run->rewards.end(), named)) {

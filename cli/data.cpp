@@ -15,7 +15,8 @@ void AddDataCommand(CLI::App& program) {
     std::vector<std::string> pairs, exclude;
   };
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = program.add_subcommand("data", "Make a data set of a procedural task, as JSON Lines");
+  CLI::App* command =
+      program.add_subcommand("data", "Make a data set of a procedural task, as JSON Lines");
   command->add_option("task", flags->request.task, "arithmetic or countdown")->required();
   command->add_option("--count", flags->request.count, "Problems; no two are the same")->required();
   command->add_option("--seed", flags->request.seed, "The same seed gives the same file");
@@ -24,14 +25,16 @@ void AddDataCommand(CLI::App& program) {
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command
-      ->add_option("--exclude", flags->exclude, "Leave out the problems of this data file (repeatable)")
+      ->add_option("--exclude", flags->exclude,
+                   "Leave out the problems of this data file (repeatable)")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--demonstrations", flags->request.demonstrations,
                     "Add a completion to each problem, for sft");
   command->footer(
       "arithmetic: digits=3, terms=2, carry_error=0.6 (how often a demonstration forgets a carry)\n"
-      "countdown:  numbers=3, max_number=99, min_target=10, max_target=99, tries=3 (at most so many\n"
+      "countdown:  numbers=3, max_number=99, min_target=10, max_target=99, tries=3 (at most so "
+      "many\n"
       "            expressions that miss in a demonstration)");
   command->callback([flags] {
     DataRequest& request = flags->request;

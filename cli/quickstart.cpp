@@ -14,6 +14,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "learner/checkpoints.h"
 #include "reward/tasks/task.h"
 
 namespace hone {
@@ -71,28 +72,24 @@ class Stages {
   Json state_;
 };
 
-void MakeData(const Quickstart& q) {
+void WriteData(const Quickstart& q) {
   const fs::path data = q.output / "data";
   std::error_code error;
   fs::create_directories(data, error);
-  TaskFile file;
-  file.task = q.task;
-  file.seed = q.seed;
-  file.count = q.eval_count;
-  file.output = data / "eval.jsonl";
-  WriteTaskFile(file);
-  // Nothing of the held-out problems in what is trained on. Seeds are spread so that no two files of any
-  // two runs are drawn from one stream.
-  file.exclude = {data / "eval.jsonl"};
-  file.seed = q.seed + 1'000'000;
-  file.count = q.train_count;
-  file.output = data / "train.jsonl";
-  WriteTaskFile(file);
-  file.seed = q.seed + 2'000'000;
-  file.count = q.demonstration_count;
-  file.output = data / "demonstrations.jsonl";
-  file.demonstrations = true;
-  WriteTaskFile(file);
+  DataRequest request;
+  request.task = q.task;
+  const auto write = [&](const std::string& name, int64_t count, uint64_t seed) {
+    request.count = count;
+    request.seed = seed;
+    WriteFileAtomically(data / name, MakeData(request));
+  };
+  // Seeds are spread so that no two files of any two runs are drawn from one stream, and nothing of the
+  // held-out problems is in what is trained on.
+  write("eval.jsonl", q.eval_count, q.seed);
+  request.exclude = {data / "eval.jsonl"};
+  write("train.jsonl", q.train_count, q.seed + 1'000'000);
+  request.demonstrations = true;
+  write("demonstrations.jsonl", q.demonstration_count, q.seed + 2'000'000);
 }
 
 RunConfig LoadStage(Command command, const Quickstart& q, const std::string& file, const std::string& name,
@@ -128,7 +125,7 @@ void Run(const Quickstart& q) {
   fs::create_directories(q.output, error);
   Stages stages(q.output, q.seed);
   const fs::path model = q.output / "model";
-  if (!stages.done("data")) stages.Run("data", [&] { MakeData(q); });
+  if (!stages.done("data")) stages.Run("data", [&] { WriteData(q); });
   if (!stages.done("model")) {
     stages.Run("model", [&] { InitModelFolder(q.configs / "model.json", q.configs / "tokenizer.json", q.seed, model); });
   }

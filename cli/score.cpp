@@ -17,8 +17,9 @@ void ScoreLine(const Verifier& verifier, const std::string& line, const std::str
                int64_t number, uint64_t ordinal) {
   const Json row = ParseJsonLine(line, path, number);
   if (!row.is_object() || !row.contains("completion") || !row["completion"].is_string()) {
-    throw FileError(path, "line " + std::to_string(number),
-                    "expected an object with \"completion\" as text and the columns of the data set");
+    throw FileError(
+        path, "line " + std::to_string(number),
+        "expected an object with \"completion\" as text and the columns of the data set");
   }
   const std::string completion = row["completion"].get<std::string>();
   // A column named prompt may hold messages: no verifier here needs it as text.
@@ -49,7 +50,10 @@ void ScoreLines(const Verifier& verifier, const std::string& input) {
       if (line.find_first_not_of(" \t\r") != std::string::npos) score(line, number);
     }
   }
-  if (std::fflush(stdout) != 0) throw RunError("standard output: cannot write");
+  // Reading from std::cin flushes too, and loses the failure: the stream's own mark is what counts.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw RunError("standard output: cannot write");
+  }
 }
 
 }  // namespace
@@ -73,7 +77,8 @@ void AddScoreCommand(CLI::App& program) {
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--input", flags->input, "A JSON Lines file; standard input when not given");
-  command->add_option("--seed", flags->seed, "Of the verifier `random`; the group is the line, from 0");
+  command->add_option("--seed", flags->seed,
+                      "Of the verifier `random`; the group is the line, from 0");
   command->callback([flags] {
     flags->reward.options = ParseOptions(flags->pairs);
     ScoreLines(*MakeVerifier(flags->reward, flags->seed), flags->input);

@@ -13,6 +13,8 @@ Json ReadJson(const std::filesystem::path& path) {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
     throw FileError(path.string(), fmt::format("byte {}", error.byte), "expected JSON, found something else");
+  } catch (const Json::exception& error) {  // such as a number out of range
+    throw FileError(path.string(), "", fmt::format("expected JSON: {}", error.what()));
   }
 }
 
@@ -22,6 +24,9 @@ Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, i
   } catch (const Json::parse_error& error) {
     throw FileError(path.string(), fmt::format("line {}", number),
                     fmt::format("expected one JSON value a line, found something else at byte {}", error.byte));
+  } catch (const Json::exception& error) {
+    throw FileError(path.string(), fmt::format("line {}", number),
+                    fmt::format("expected one JSON value a line: {}", error.what()));
   }
 }
 

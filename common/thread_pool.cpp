@@ -1,6 +1,9 @@
 #include "common/thread_pool.h"
 
 #include <sched.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <exception>
@@ -12,6 +15,18 @@ int AvailableCores() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+// True when `ready` came true while spinning.
+template <class Ready>
+bool SpinUntil(const Ready& ready) {
+  for (int i = 0; i < 1000; ++i) {
+    if (ready()) return true;
+#if defined(__x86_64__)
+    _mm_pause();
+#endif
+  }
+  return false;
 }
 
 }  // namespace
@@ -44,16 +59,18 @@ void ThreadPool::RunPart(int index) {
 void ThreadPool::Work(int index) {
   uint64_t seen = 0;
   for (;;) {
-    {
+    if (!SpinUntil([&] { return round_ != seen || stop_; })) {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stop_ || round_ != seen; });
-      if (stop_) return;
-      seen = round_;
+      ++sleepers_;  // before the predicate is read: For() looks at it after it moved round_
+      wake_.wait(lock, [&] { return round_ != seen || stop_; });
+      --sleepers_;
     }
+    if (stop_) return;
+    ++seen;  // rounds cannot be missed: the next begins only when all workers ended this one
     RunPart(index);
-    {
+    if (--pending_ == 0 && caller_sleeps_) {
       std::lock_guard lock(mutex_);
-      if (--running_ == 0) done_.notify_one();
+      done_.notify_one();
     }
   }
 }
@@ -68,16 +85,18 @@ void ThreadPool::For(int64_t count, int64_t grain,
   body_ = &body;
   count_ = count;
   part_ = (grains + parts - 1) / parts * grain;
-  {
+  pending_ = static_cast<int>(workers_.size());
+  ++round_;
+  if (sleepers_ > 0) {
     std::lock_guard lock(mutex_);
-    ++round_;
-    running_ = static_cast<int>(workers_.size());
+    wake_.notify_all();
   }
-  wake_.notify_all();
   RunPart(0);
-  {
+  if (!SpinUntil([&] { return pending_ == 0; })) {
     std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return running_ == 0; });
+    caller_sleeps_ = true;
+    done_.wait(lock, [&] { return pending_ == 0; });
+    caller_sleeps_ = false;
   }
   std::exception_ptr first;
   for (auto& error : errors_) {

@@ -3,8 +3,10 @@
 // contract): a part owns its outputs, and no reduction crosses parts.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -33,11 +35,15 @@ class ThreadPool {
   void RunPart(int index);
 
   std::vector<std::thread> workers_;
+  // A round is announced by `round_` and ended by `pending_` reaching 0. Both sides spin for some tens of
+  // microseconds (loops of a decode step follow each other that closely), then sleep on a condition.
+  std::atomic<uint64_t> round_{0};
+  std::atomic<int> pending_{0};
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> caller_sleeps_{false};
+  std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable wake_, done_;
-  uint64_t round_ = 0;
-  int running_ = 0;
-  bool stop_ = false;
   // The loop at hand; written by the caller before a round starts.
   const std::function<void(int64_t, int64_t)>* body_ = nullptr;
   int64_t count_ = 0, part_ = 0;

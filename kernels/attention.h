@@ -1,12 +1,13 @@
 // Causal attention with grouped queries over a paged cache. Scale is 1 / sqrt(head_dim).
 //
-// Contract, for the query at position p of a head: score j (j = 0 … p) is one chain of fma over head_dim,
-// then times the scale; the maximum is exact; e_j = Exp(score_j - max); the sum of e_j runs in 16
-// virtual lanes (j mod 16, in order of j) and a fixed tree; output d is one chain of fma over j of
-// e_j * v_j[d], divided by the sum at the end. So nothing depends on pages, chunks, batch or threads.
+// Contract, for the query at position p of a head: score j (j = 0 … p) is one chain of fma over
+// head_dim, then times the scale; the maximum is exact; e_j = Exp(score_j - max); the sum of e_j
+// runs in 16 virtual lanes (j mod 16, in order of j) and a fixed tree; output d is one chain of fma
+// over j of e_j * v_j[d], divided by the sum at the end. So nothing depends on pages, chunks, batch
+// or threads.
 //
-// Cache layout of one layer, both float: keys [page][kv_head][head_dim][16] (transposed: 16 positions
-// side by side), values [page][kv_head][16][head_dim].
+// Cache layout of one layer, both float: keys [page][kv_head][head_dim][16] (transposed: 16
+// positions side by side), values [page][kv_head][16][head_dim].
 #pragma once
 
 #include <cstdint>
@@ -21,29 +22,32 @@ struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
 };
 
-// Rows [first_row, first_row + rows) are positions [position, position + rows) of one sequence; page i
-// of it is pages[i].
+// Rows [first_row, first_row + rows) are positions [position, position + rows) of one sequence;
+// page i of it is pages[i].
 struct AttentionSpan {
   int32_t first_row = 0, rows = 0, position = 0;
   const int32_t* pages = nullptr;
 };
 
-// Writes keys and values k, v [t, kv_heads, head_dim] (row stride ld) into the pages of their spans.
-void WriteKv(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
-             const float* k, const float* v, int64_t ld, float* cache_k, float* cache_v);
+// Writes keys and values k, v [t, kv_heads, head_dim] (row stride ld) into the pages of their
+// spans.
+void WriteKv(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
+             int64_t num_spans, const float* k, const float* v, int64_t ld, float* cache_k,
+             float* cache_v);
 // Copies the first `slots` positions of one page to another.
-void CopyKvPage(const AttentionShape& shape, int32_t source, int32_t target, int32_t slots, float* cache_k,
-                float* cache_v);
+void CopyKvPage(const AttentionShape& shape, int32_t source, int32_t target, int32_t slots,
+                float* cache_k, float* cache_v);
 
-// q, out [t, heads, head_dim] with row strides ld_q, ld_out. `stats` [t, heads, 2] receives the maximum
-// and the sum of each softmax for the backward; may be null.
-void Attention(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
-               const float* q, int64_t ld_q, const float* cache_k, const float* cache_v, float* out,
-               int64_t ld_out, float* stats);
+// q, out [t, heads, head_dim] with row strides ld_q, ld_out. `stats` [t, heads, 2] receives the
+// maximum and the sum of each softmax for the backward; may be null.
+void Attention(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
+               int64_t num_spans, const float* q, int64_t ld_q, const float* cache_k,
+               const float* cache_v, float* out, int64_t ld_out, float* stats);
 
-// Backward. dq [t, heads, head_dim] is written; the gradients of keys and values are added to grad_k and
-// grad_v, paged as [page][kv_head][16][head_dim] both. `out` and `stats` are the forward's. Work is split
-// by kv head (and by nothing that would reorder a sum): the order of spans, rows and keys is fixed.
+// Backward. dq [t, heads, head_dim] is written; the gradients of keys and values are added to
+// grad_k and grad_v, paged as [page][kv_head][16][head_dim] both. `out` and `stats` are the
+// forward's. Work is split by kv head (and by nothing that would reorder a sum): the order of
+// spans, rows and keys is fixed.
 void AttentionBackward(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
                        int64_t num_spans, const float* q, int64_t ld_q, const float* cache_k,
                        const float* cache_v, const float* out, int64_t ld_out, const float* stats,
@@ -53,14 +57,16 @@ void AttentionBackward(const Exec& exec, const AttentionShape& shape, const Atte
 // clears them.
 void CopyKvPageBackward(const AttentionShape& shape, int32_t source, int32_t target, int32_t slots,
                         float* grad_k, float* grad_v);
-// The backward of WriteKv: gathers the gradients of the spans' rows into dk, dv [t, kv_heads, head_dim].
-void ReadKvGrad(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
-                const float* grad_k, const float* grad_v, float* dk, float* dv, int64_t ld);
+// The backward of WriteKv: gathers the gradients of the spans' rows into dk, dv [t, kv_heads,
+// head_dim].
+void ReadKvGrad(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
+                int64_t num_spans, const float* grad_k, const float* grad_v, float* dk, float* dv,
+                int64_t ld);
 
 namespace reference {
-void Attention(const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans, const float* q,
-               int64_t ld_q, const float* cache_k, const float* cache_v, float* out, int64_t ld_out,
-               float* stats);
+void Attention(const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
+               const float* q, int64_t ld_q, const float* cache_k, const float* cache_v, float* out,
+               int64_t ld_out, float* stats);
 void AttentionBackward(const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
                        const float* q, int64_t ld_q, const float* cache_k, const float* cache_v,
                        const float* out, int64_t ld_out, const float* stats, const float* dout,

@@ -7,10 +7,11 @@
 
 namespace hone::kernels {
 
-void Embed(const Exec& exec, const float* table_VD, const int32_t* tokens_T, int64_t t, int64_t d, float* y_TD);
+void Embed(const Exec& exec, const float* table_VD, const int32_t* tokens_T, int64_t t, int64_t d,
+           float* y_TD);
 // dtable[token[t]] += dy[t], in order of t for each row of the table.
-void EmbedBackward(const Exec& exec, const float* dy_TD, const int32_t* tokens_T, int64_t t, int64_t d,
-                   float* dtable_VD);
+void EmbedBackward(const Exec& exec, const float* dy_TD, const int32_t* tokens_T, int64_t t,
+                   int64_t d, float* dtable_VD);
 // y += x, n elements.
 void Add(const Exec& exec, const float* x, int64_t n, float* y);
 

@@ -1,4 +1,5 @@
-// Where and how a kernel runs: the instruction set and the threads. Neither changes a bit of any result.
+// Where and how a kernel runs: the instruction set and the threads. Neither changes a bit of any
+// result.
 #pragma once
 
 #include <string>

@@ -1,7 +1,7 @@
-// Matrix products. Contract: each output is one chain of fused multiply-adds in order of the reduced
-// index, starting from 0 (or from what the output held, when accumulating), the bias added last. So a
-// row's bits do not depend on the other rows, on threads or on vector width: lanes run along the output
-// columns. Row-major everywhere.
+// Matrix products. Contract: each output is one chain of fused multiply-adds in order of the
+// reduced index, starting from 0 (or from what the output held, when accumulating), the bias added
+// last. So a row's bits do not depend on the other rows, on threads or on vector width: lanes run
+// along the output columns. Row-major everywhere.
 #pragma once
 
 #include <cstdint>
@@ -13,34 +13,36 @@ namespace hone::kernels {
 
 inline constexpr int64_t kPanel = 32;  // columns of a packed panel
 
-// The right-hand side B [k, n] of a product, in panels of 32 columns: panel p is [k][32], columns past n
-// zero.
+// The right-hand side B [k, n] of a product, in panels of 32 columns: panel p is [k][32], columns
+// past n zero.
 struct PackedMatrix {
   int64_t k = 0, n = 0;
   Buffer<float> panels;
 };
 
 // B[i][j] = w[j][i]: packs a linear layer's weight w [n, k] for  y = x wᵀ.
-void PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k, PackedMatrix* packed);
+void PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
+                    PackedMatrix* packed);
 // B = w: packs w [k, n] for  dx = dy w  (the backward of the same layer: k = out, n = in).
 void Pack(const Exec& exec, const float* w_KN, int64_t k, int64_t n, PackedMatrix* packed);
 
-// c[m, n] = a[m, k] B (+ bias[n]); with `accumulate`, c is added to (the chain starts from c; no bias then).
-// lda/ldc: row strides in elements.
-void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b, float* c,
-            int64_t ldc, const float* bias = nullptr, bool accumulate = false);
+// c[m, n] = a[m, k] B (+ bias[n]); with `accumulate`, c is added to (the chain starts from c; no
+// bias then). lda/ldc: row strides in elements.
+void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
+            float* c, int64_t ldc, const float* bias = nullptr, bool accumulate = false);
 
-// dw[n, k] += dyᵀ x: dw[j][i] = chain over t of dy[t][j] * x[t][i]. Weight gradients; the chain goes on
-// from what dw holds, so micro-batches of any cut give the same bits.
-void MatmulGradWeight(const Exec& exec, const float* dy_TN, int64_t ld_dy, const float* x_TK, int64_t ld_x,
-                      int64_t t, int64_t n, int64_t k, float* dw_NK);
+// dw[n, k] += dyᵀ x: dw[j][i] = chain over t of dy[t][j] * x[t][i]. Weight gradients; the chain
+// goes on from what dw holds, so micro-batches of any cut give the same bits.
+void MatmulGradWeight(const Exec& exec, const float* dy_TN, int64_t ld_dy, const float* x_TK,
+                      int64_t ld_x, int64_t t, int64_t n, int64_t k, float* dw_NK);
 
 // db[n] += column sums of dy, a chain over t.
-void BiasGrad(const Exec& exec, const float* dy_TN, int64_t ld_dy, int64_t t, int64_t n, float* db_N);
+void BiasGrad(const Exec& exec, const float* dy_TN, int64_t ld_dy, int64_t t, int64_t n,
+              float* db_N);
 
 namespace reference {
-void Matmul(const float* a, int64_t lda, int64_t m, const float* b_KN, int64_t k, int64_t n, float* c,
-            int64_t ldc, const float* bias, bool accumulate);
+void Matmul(const float* a, int64_t lda, int64_t m, const float* b_KN, int64_t k, int64_t n,
+            float* c, int64_t ldc, const float* bias, bool accumulate);
 void MatmulGradWeight(const float* dy_TN, int64_t ld_dy, const float* x_TK, int64_t ld_x, int64_t t,
                       int64_t n, int64_t k, float* dw_NK);
 }  // namespace reference

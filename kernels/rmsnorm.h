@@ -9,8 +9,8 @@
 namespace hone::kernels {
 
 // x, y [t, d]; weight [d]; inv_rms [t] (kept for the backward, may be null). y may be x.
-void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps, int64_t t, int64_t d,
-             float* y_TD, float* inv_rms_T);
+void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps, int64_t t,
+             int64_t d, float* y_TD, float* inv_rms_T);
 // dx += gradient by x; dweight += gradient by weight (a chain over t). dx is accumulated since the
 // residual's gradient is already there.
 void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, const float* weight_D,
@@ -19,7 +19,7 @@ void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, co
 namespace reference {
 void RmsNorm(const float* x_TD, const float* weight_D, float eps, int64_t t, int64_t d, float* y_TD,
              float* inv_rms_T);
-void RmsNormBackward(const float* dy_TD, const float* x_TD, const float* weight_D, const float* inv_rms_T,
-                     int64_t t, int64_t d, float* dx_TD, float* dweight_D);
+void RmsNormBackward(const float* dy_TD, const float* x_TD, const float* weight_D,
+                     const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD, float* dweight_D);
 }  // namespace reference
 }  // namespace hone::kernels

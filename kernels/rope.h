@@ -9,21 +9,21 @@
 
 namespace hone::kernels {
 
-// cos and sin [positions, head_dim / 2], from deterministic double arithmetic; inverse frequencies are
-// rounded to float as in transformers.
+// cos and sin [positions, head_dim / 2], from deterministic double arithmetic; inverse frequencies
+// and angles are rounded to float as in transformers, whose models were trained so.
 struct RopeTable {
   int64_t head_dim = 0, positions = 0;
   Buffer<float> cos_PH, sin_PH;
 };
 RopeTable MakeRopeTable(int64_t head_dim, int64_t positions, double theta);
 
-// Rotates x [t, heads, head_dim] (row stride ld) in place by the angle of positions[t]; `inverse` turns
-// back, which is the backward. Positions must be below table.positions.
-void Rope(const Exec& exec, float* x, int64_t ld, int64_t t, int64_t heads, const int32_t* positions_T,
-          const RopeTable& table, bool inverse);
+// Rotates x [t, heads, head_dim] (row stride ld) in place by the angle of positions[t]; `inverse`
+// turns back, which is the backward. Positions must be below table.positions.
+void Rope(const Exec& exec, float* x, int64_t ld, int64_t t, int64_t heads,
+          const int32_t* positions_T, const RopeTable& table, bool inverse);
 
 namespace reference {
-void Rope(float* x, int64_t ld, int64_t t, int64_t heads, const int32_t* positions_T, const RopeTable& table,
-          bool inverse);
+void Rope(float* x, int64_t ld, int64_t t, int64_t heads, const int32_t* positions_T,
+          const RopeTable& table, bool inverse);
 }  // namespace reference
 }  // namespace hone::kernels

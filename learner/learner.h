@@ -15,27 +15,37 @@
 
 namespace hone {
 
-// Values of one optimizer step by their public names (loss, grad_norm, reward, clip_ratio/low_mean, …).
+// Values of one optimizer step by their public names (loss, grad_norm, reward, clip_ratio/low_mean,
+// …).
 using Metrics = std::map<std::string, double>;
 
 // Everything that must come back on resume, beside the weights and the optimizer's moments.
 struct LearnerState {
-  uint64_t step = 0;         // optimizer steps done; also the version of the weights
-  uint64_t num_tokens = 0;   // prompt and completion tokens trained on so far (TRL's num_tokens)
+  uint64_t step = 0;     // optimizer steps done; also the version of the weights
+  uint64_t batches = 0;  // generation batches learned
+  uint64_t num_tokens =
+      0;  // prompt and completion tokens so far; a prompt counts with each of its samples, a batch
+          // once, however many steps it serves (TRL's num_tokens)
 };
 
 // Thread contract: one thread.
 class Learner {
  public:
-  // `backend` has model's layout; its weights are set by the learner. `reference` (may be null) is a backend
-  // that already holds the reference policy, needed when algorithm.beta > 0.
-  Learner(const Config& config, const ModelFolder& model, Backend& backend, Backend* reference);
+  // `backend` has model's layout; its weights are set by the learner. `reference` (may be null) is
+  // a backend that already holds the reference policy, needed when algorithm.beta > 0. `threads` is
+  // for the optimizer (0: all cores); the backends have their own.
+  Learner(const Config& config, const ModelFolder& model, Backend& backend, Backend* reference,
+          int threads = 0);
   ~Learner();
 
-  // Learns one batch: num_iterations optimizer steps (fewer at the end of the run), one Metrics each.
-  // The new weights are in weights() afterwards. advantages_of() then gives what the batch's samples got.
+  // Learns one batch: num_iterations optimizer steps (fewer at the end of the run), one Metrics
+  // each. The new weights are in weights() afterwards, and advantages() gives what the batch's
+  // samples got. Throws RunError when a gradient is not finite (the weights stay as they were), or
+  // for a batch that cannot be learned (a token outside the vocabulary, a sequence longer than the
+  // model's positions).
   std::vector<Metrics> Step(const StepBatch& batch);
-  // Supervised step: cross-entropy on completion tokens (mean over tokens of the batch).
+  // Supervised step: cross-entropy on completion tokens (mean over tokens of the batch). Metrics:
+  // loss, entropy, grad_norm, learning_rate, num_tokens, time/learn.
   struct Example {
     std::vector<int32_t> prompt_tokens, completion_tokens;
   };

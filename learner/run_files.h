@@ -1,5 +1,5 @@
-// What a run writes for people and scripts: metrics.jsonl, tensorboard/, traces/. (ledger.jsonl is the
-// broker's.)
+// What a run writes for people and scripts: metrics.jsonl, tensorboard/, traces/. (ledger.jsonl is
+// the broker's.)
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,9 @@
 
 namespace hone {
 
-// metrics.jsonl and TensorBoard events. On resume, cuts metrics.jsonl back to steps <= `resume_step`.
+// metrics.jsonl and TensorBoard events (tensorboard/events.out.tfevents.0000000000.hone). Both are
+// cut back to steps <= `resume_step` first, and what an interrupted write left at the end is
+// dropped. Throws RunError.
 class MetricsWriter {
  public:
   MetricsWriter(const std::filesystem::path& run, bool tensorboard, uint64_t resume_step);
@@ -24,13 +26,31 @@ class MetricsWriter {
 
 // traces/step-000001.jsonl.zst: one line a completion, in order of group and sample:
 // {"step","group","sample","prompt","prompt_tokens","completion","completion_tokens","logprobs","rewards":
-// {verifier: reward},"reward","advantage","finish_reason","version","fingerprint"}. Nothing in it differs
-// from run to run. Written atomically. `step` is the generation batch's ordinal + 1.
+// {verifier: reward},"reward","advantage","finish_reason","version","fingerprint"}. Nothing in it
+// differs from run to run; every float reads back to the same bits. Written atomically. `step` is
+// the generation batch's ordinal + 1. Texts are decoded with special tokens; without a tokenizer
+// (null) they are left out.
 void WriteTrace(const std::filesystem::path& run, const StepBatch& batch,
-                const std::vector<std::vector<float>>& advantages, const Tokenizer& tokenizer);
+                const std::vector<std::vector<float>>& advantages, const Tokenizer* tokenizer);
+// Removes the traces of batches after the first `batches`, and what an interrupted write left.
+void CutTraces(const std::filesystem::path& run, uint64_t batches);
 
-// Recorded batches of a replay file or traces folder (see docs and WriteTrace), in order of step.
-// Throws FileError naming the line.
-std::vector<StepBatch> ReadTraces(const std::filesystem::path& path);
+struct TraceOptions {
+  // Tokens that end a completion (EOS, padding): where a line has no finish_reason, one that ends
+  // otherwise was cut by length.
+  std::vector<int32_t> terminators;
+  int64_t vocab_size = 0;  // 0: token ids are not checked
+};
+
+// Recorded batches of a replay file or a traces folder (.jsonl or .jsonl.zst), in order of step,
+// groups in order of their number, samples of theirs; StepBatch::step counts from 0. A line needs
+// "step", "group", "sample", "prompt_tokens", "completion_tokens" and "reward" (null: no verdict);
+// "logprobs", "rewards", "finish_reason", "prompt", "version" and "fingerprint" are taken where
+// given. Throws FileError naming the line.
+std::vector<StepBatch> ReadTraces(const std::filesystem::path& path,
+                                  const TraceOptions& options = {});
+
+// Resident memory of this process.
+uint64_t ResidentBytes();
 
 }  // namespace hone

@@ -1,5 +1,5 @@
-// All that is done with a generation batch, whoever made it (the ring or a replay): learn, write traces
-// and metrics, save checkpoints; and go on from the last whole checkpoint.
+// All that is done with a generation batch, whoever made it (the ring or a replay): learn, write
+// traces and metrics, save checkpoints; and go on from the last whole checkpoint.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@ struct BatchTimes {
 // Thread contract: one thread.
 class Session {
  public:
-  // Loads config.policy.model, makes the backend (and a reference backend when beta > 0), prepares the
-  // run's folder and, with `resume`, loads the newest whole checkpoint and cuts metrics and traces back to
-  // it. Without `resume` a folder that already holds a run's metrics or checkpoints is refused (UsageError
-  // says: resume, or another name).
+  // Loads config.policy.model, makes the backend (and a reference backend when beta > 0), prepares
+  // the run's folder and, with `resume`, loads the newest whole checkpoint and cuts metrics and
+  // traces back to it. Without `resume` a folder that already holds a run's metrics or checkpoints
+  // is refused (UsageError says: resume, or another name).
   Session(const Config& config, const std::filesystem::path& folder, bool resume, int threads);
   ~Session();
 
@@ -33,9 +33,11 @@ class Session {
   uint64_t next_batch() const;                     // ordinal of the generation batch to learn next
   bool done() const;                               // run.steps reached
 
-  // Learns the batch: traces, one metrics line an optimizer step, checkpoints where due (and at the end).
+  // Learns the batch: traces, one metrics line an optimizer step, checkpoints where due (and at the
+  // end).
   std::vector<Metrics> Learn(const StepBatch& batch, const BatchTimes& times);
-  // Saves a checkpoint now unless this step has one; for an orderly stop. Returns the newest one's folder.
+  // Saves a checkpoint now unless this step has one; for an orderly stop. Returns the newest one's
+  // folder.
   std::filesystem::path Checkpoint();
 
  private:

@@ -9,8 +9,8 @@
 namespace hone {
 
 struct StepBatch {
-  uint64_t step = 0;                 // ordinal of the generation batch
-  std::vector<ScoredGroup> groups;   // in order of group_id
+  uint64_t step = 0;                // ordinal of the generation batch
+  std::vector<ScoredGroup> groups;  // in order of group_id
 };
 
 }  // namespace hone

@@ -1,21 +1,23 @@
 // The whole of what the rollout engine and the learner may ask of a model.
 //
-// One forward over a ragged batch: any mix of prefill chunks and single tokens of many sequences, each
-// with its positions and its pages of the key/value cache. The engine and the learner call the same
-// forward; the learner asks it to keep what the backward needs.
+// One forward over a ragged batch: any mix of prefill chunks and single tokens of many sequences,
+// each with its positions and its pages of the key/value cache. The engine and the learner call the
+// same forward; the learner asks it to keep what the backward needs.
 //
-// Numerics contract of the `exact` backend: every output row depends only on its own sequence's tokens
-// and the weights: not on what else is in the batch, on chunking, page numbers, threads or ISA. The
-// `torch` backend (plain LibTorch operators) makes no such promise.
+// Numerics contract of the `exact` backend: every output row depends only on its own sequence's
+// tokens and the weights: not on what else is in the batch, on chunking, page numbers, threads or
+// ISA. The `torch` backend (plain LibTorch operators) makes no such promise.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "common/thread_pool.h"
+#include "kernels/exec.h"
 #include "policy/model/config.h"
 #include "policy/model/weights.h"
 
@@ -25,9 +27,9 @@ namespace hone {
 // [i * kPageSize, (i + 1) * kPageSize).
 inline constexpr int32_t kPageSize = 16;
 
-// Consecutive rows of a batch that are consecutive positions of one sequence. The keys and values of all
-// earlier positions must already be in its pages, or be written by this batch (an earlier span of the
-// same batch whose pages this one shares, or a PageCopy).
+// Consecutive rows of a batch that are consecutive positions of one sequence. The keys and values
+// of all earlier positions must already be in its pages, or be written by this batch (an earlier
+// span of the same batch whose pages this one shares, or a PageCopy).
 struct SequenceSpan {
   int32_t first_row = 0;
   int32_t rows = 0;
@@ -35,9 +37,9 @@ struct SequenceSpan {
   int32_t first_page = 0;  // index into Batch::pages of the sequence's page 0
 };
 
-// Within each layer, after the batch's keys and values are written and before attention: copy the first
-// `slots` positions of page `source` to page `target`. So a sample takes over the last, partly filled
-// page of the prompt it shares. Copies happen in order of the list.
+// Within each layer, after the batch's keys and values are written and before attention: copy the
+// first `slots` positions of page `source` to page `target`. So a sample takes over the last,
+// partly filled page of the prompt it shares. Copies happen in order of the list.
 struct PageCopy {
   int32_t source = 0;
   int32_t target = 0;
@@ -53,8 +55,8 @@ struct Batch {
   void Clear();
 };
 
-// Keys and values of all layers, in pages. Made by the backend that uses it; whoever holds it decides
-// which page belongs to whom.
+// Keys and values of all layers, in pages. Made by the backend that uses it; whoever holds it
+// decides which page belongs to whom.
 class KvCache {
  public:
   virtual ~KvCache() = default;
@@ -62,7 +64,8 @@ class KvCache {
   virtual size_t bytes() const = 0;
 };
 
-// What the learner wants of a batch: for row `row`, the log-probability of token `target` following it.
+// What the learner wants of a batch: for row `row`, the log-probability of token `target` following
+// it.
 struct Target {
   int32_t row = 0;
   int32_t target = 0;
@@ -75,40 +78,47 @@ class Backend {
   virtual const ModelConfig& config() const = 0;
   virtual const WeightsLayout& layout() const = 0;
 
-  // Takes a version of the weights and lays it out for use. Keeps a reference; the data is not copied
-  // unless a kernel needs another layout.
+  // Takes a version of the weights and lays it out for use. Keeps a reference; the data is not
+  // copied unless a kernel needs another layout.
   virtual void SetWeights(std::shared_ptr<const Weights> weights) = 0;
   virtual const Weights& weights() const = 0;
 
   virtual std::unique_ptr<KvCache> NewCache(int32_t pages) = 0;
 
-  // Runs the batch, writing its keys and values into the cache, and gives the logits of the rows asked
-  // for: logits_RV, row-major [output_rows.size(), vocab_size], of the token that follows each.
+  // Runs the batch, writing its keys and values into the cache, and gives the logits of the rows
+  // asked for: logits_RV, row-major [output_rows.size(), vocab_size], of the token that follows
+  // each.
   virtual void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
                        std::span<float> logits_RV) = 0;
 
-  // Training forward. Runs the batch (which must hold its sequences from position 0 on) and gives, for
-  // each target i, the natural-log probability log softmax(logits / temperature)[target] and the entropy
-  // of that distribution (nats). With `keep`, the activations stay until the next call for one Backward.
-  // The log-probability is, to the bit, what LogProb() in policy/logprob.h gives on Forward's logits.
+  // Training forward. Runs the batch (which must hold its sequences from position 0 on) and gives,
+  // for each target i, the natural-log probability log softmax(logits / temperature)[target] and
+  // the entropy of that distribution (nats; left out when `entropies` is empty). With `keep`, the
+  // activations stay until the next call for one Backward. The log-probability is, to the bit, what
+  // LogProb() in policy/logprob.h gives on Forward's logits.
   virtual void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                                float temperature, bool keep, std::span<float> logprobs,
                                std::span<float> entropies) = 0;
 
-  // Adds to grads (flat, as layout()) the gradient of  sum_i dlogprobs[i] * logprob_i + dentropies[i] *
-  // entropy_i  of the kept forward. `dentropies` may be empty (all zero). Deterministic: the same bits
-  // for any number of threads and any ISA.
+  // Adds to grads (flat, as layout()) the gradient of  sum_i dlogprobs[i] * logprob_i +
+  // dentropies[i] * entropy_i  of the kept forward. `dentropies` may be empty (all zero). The
+  // forward's cache must still be as it left it. Deterministic: the same bits for any number of
+  // threads, any ISA, and any cut of a step's groups into batches.
   virtual void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
                         std::span<float> grads) = 0;
 };
 
 struct BackendOptions {
-  std::string name = "exact";   // "exact" or "torch"
-  std::string device = "cpu";   // "cpu"; "cuda" for torch in a build with HONE_CUDA
-  int threads = 0;              // 0: all cores
+  std::string name = "exact";  // "exact" or "torch"
+  std::string device = "cpu";  // "cpu"; "cuda" for torch in a build with HONE_CUDA
+  int threads = 0;             // 0: all cores
+  std::optional<kernels::Isa> isa = std::nullopt;  // of "exact"; unset: DetectIsa()
+  bool float64 = false;  // of "torch": computes in double, the reference for gradients
 };
 
-// Throws UsageError for an unknown backend or device, naming what there is.
+// Throws UsageError for an unknown backend or device (naming what there is), and for a config whose
+// sizes do not fit together; RunError when the module of the torch backend is missing or cannot be
+// loaded.
 std::unique_ptr<Backend> MakeBackend(const BackendOptions& options, const ModelConfig& config);
 
 }  // namespace hone

@@ -1,7 +1,9 @@
 // All verifiers of a run, with their weights and gates, over one group.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "policy/text/tokenizer.h"
@@ -13,13 +15,22 @@ namespace hone {
 // Thread contract: Score is safe from any thread.
 class Scorer {
  public:
-  Scorer(const std::vector<RewardConfig>& rewards, uint64_t seed, std::shared_ptr<const Tokenizer> tokenizer);
+  // Throws UsageError: an unknown verifier or option, or a gate that names no verifier of the run.
+  // A verifier that occurs again is named NAME_2, NAME_3 and so on, in metrics as in gates.
+  Scorer(const std::vector<RewardConfig>& rewards, uint64_t seed,
+         std::shared_ptr<const Tokenizer> tokenizer);
+
+  // Decodes each completion once, without special tokens. A verifier that cannot decide gives 0,
+  // and its reason is in ScoredGroup::errors as "NAME sample i: reason". Throws RunError when the
+  // task's columns are no JSON, UsageError for a token that the tokenizer does not know.
   ScoredGroup Score(RolloutGroup group) const;
 
  private:
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<std::unique_ptr<Verifier>> verifiers_;
   std::vector<RewardConfig> rewards_;
+  std::vector<std::string> names_;  // of the verifiers
+  std::vector<ptrdiff_t> gates_;    // index of the verifier that gates this one; -1: none
 };
 
 }  // namespace hone

@@ -15,10 +15,10 @@ namespace hone {
 // What a verifier may look at.
 struct Sample {
   std::string_view prompt;
-  std::string_view completion;       // text, special tokens left out
-  const Json& columns;               // the data line
-  uint64_t group = 0;                // address, for `random`
-  uint32_t index = 0;                // of the sample in its group
+  std::string_view completion;  // text, special tokens left out
+  const Json& columns;          // the data line
+  uint64_t group = 0;           // address, for `random`
+  uint32_t index = 0;           // of the sample in its group
 };
 
 struct Verdict {
@@ -38,13 +38,14 @@ class Verifier {
 struct RewardConfig {
   std::string verifier;
   double weight = 1;
-  // Gate: this verifier's reward counts only in samples where the verifier of this name gave more than 0.
+  // Gate: this verifier's reward counts only in samples where the verifier of this name gave more
+  // than 0.
   std::string gate;
   Json options = Json::object();
 };
 
-// Makes a verifier by name: format, exact_match, arithmetic, countdown, random. `seed` is the run's.
-// Throws UsageError for an unknown name (with the nearest) or option.
+// Makes a verifier by name: format, exact_match, arithmetic, countdown, random. `seed` is the
+// run's. Throws UsageError for an unknown name (with the nearest) or option.
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
 std::vector<std::string> VerifierNames();
 

@@ -1,4 +1,5 @@
-// The data set: JSON Lines of problems, tokenised prompts, and the order in which a run visits them.
+// The data set: JSON Lines of problems, tokenised prompts, and the order in which a run visits
+// them.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +13,23 @@
 namespace hone {
 
 struct PromptRow {
-  std::string prompt;                  // with the system prompt before it, if any
+  std::string prompt;  // with the system prompt before it, if any
   std::vector<int32_t> prompt_tokens;
-  std::string columns;                 // the line as a JSON object
+  std::string columns;  // the line as a JSON object
 };
 
-// Reads a data file. A prompt line has data.prompt_column as text (or "tokens": ids). Throws FileError naming
-// the line: no JSON, no object, no prompt column, an empty prompt, or a prompt longer than
-// max_prompt_length tokens (0: no limit). An empty file is an error.
+// Reads a data file. A prompt line has data.prompt_column as text (or "tokens": ids). Throws
+// FileError naming the line: no JSON, no object, no prompt column, an empty prompt, or a prompt
+// longer than max_prompt_length tokens (0: no limit). An empty file is an error.
 std::vector<PromptRow> ReadPrompts(const std::filesystem::path& path, const DataSection& data,
                                    const Tokenizer& tokenizer, int64_t max_prompt_length);
 
-// Which row the run's n-th group takes: rows in order, or with `shuffle` a permutation of its own each
-// epoch (Fisher-Yates by Philox draws keyed by seed and epoch). A pure function.
+// Which row the run's n-th group takes: rows in order, or with `shuffle` a permutation of its own
+// each epoch (Fisher-Yates by Philox draws keyed by seed and epoch). A pure function.
 class PromptOrder {
  public:
-  PromptOrder(uint64_t seed, int64_t rows, bool shuffle) : seed_(seed), rows_(rows), shuffle_(shuffle) {}
+  PromptOrder(uint64_t seed, int64_t rows, bool shuffle)
+      : seed_(seed), rows_(rows), shuffle_(shuffle) {}
   int64_t Row(uint64_t group);  // caches the current epoch's permutation
 
  private:

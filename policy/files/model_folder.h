@@ -25,9 +25,9 @@ struct ModelFolder {
   std::filesystem::path path;
   ModelConfig config;
   WeightsLayout layout;
-  std::shared_ptr<const Weights> weights;        // version 0, fp32
-  std::shared_ptr<const Tokenizer> tokenizer;    // null when the folder has no tokenizer.json
-  GenerationConfig generation;                   // generation_config.json, else config.json's ids
+  std::shared_ptr<const Weights> weights;      // version 0, fp32
+  std::shared_ptr<const Tokenizer> tokenizer;  // null when the folder has no tokenizer.json
+  GenerationConfig generation;                 // generation_config.json, else config.json's ids
   // Files carried over as they are to every checkpoint and export (config.json, tokenizer.json,
   // tokenizer_config.json, generation_config.json, special_tokens_map.json, chat_template.jinja).
   std::vector<std::pair<std::string, std::string>> companions;  // name, bytes
@@ -36,12 +36,23 @@ struct ModelFolder {
 // Parses config.json. Throws FileError naming the key for an unsupported architecture or setting.
 ModelConfig ParseModelConfig(const Json& json, const std::filesystem::path& path);
 
-// Throws FileError for whatever is missing or is not what it claims to be. `with_weights = false` reads
-// everything but the tensors.
+// The ids of generation_config.json, where that file is there, and from config.json those that it
+// leaves open. Throws FileError for an id outside of the model's vocabulary.
+GenerationConfig ReadGenerationConfig(const std::filesystem::path& generation_json,
+                                      const std::filesystem::path& config_json,
+                                      const ModelConfig& config);
+
+// Throws FileError when the tokenizer has ids that the model has no row for.
+void CheckVocabulary(const Tokenizer& tokenizer, const std::filesystem::path& tokenizer_json,
+                     const ModelConfig& config);
+
+// Throws FileError for whatever is missing or is not what it claims to be. `with_weights = false`
+// reads everything but the tensors.
 ModelFolder LoadModelFolder(const std::filesystem::path& path, bool with_weights = true);
 
-// Writes weights and companions into an existing folder (the inside of a staged one): model.safetensors
-// and every companion. Tensors are fp32, in order of the layout, with metadata {"format": "pt"}.
+// Writes weights and companions into an existing folder (the inside of a staged one):
+// model.safetensors and every companion. Tensors are fp32, in order of the layout, with metadata
+// {"format": "pt"}.
 void WriteModelFiles(const std::filesystem::path& folder, const ModelFolder& model,
                      const WeightsLayout& layout, std::span<const float> data);
 

@@ -20,9 +20,9 @@ struct SafetensorsEntry {
   std::span<const std::byte> bytes;  // into the map
 };
 
-// A memory-mapped, fully validated file. Throws FileError when the header is over 100,000,000 bytes, is
-// longer than the file, is no JSON object, repeats a key, or when offsets lie, overlap, leave holes, do
-// not match dtype and shape (products checked), or do not end where the file ends.
+// A memory-mapped, fully validated file. Throws FileError when the header is over 100,000,000
+// bytes, is longer than the file, is no JSON object, repeats a key, or when offsets lie, overlap,
+// leave holes, do not match dtype and shape (products checked), or do not end where the file ends.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::filesystem::path& path);

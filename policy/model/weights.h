@@ -23,32 +23,33 @@ struct TensorSpec {
   int64_t size = 0;    // in elements
 };
 
-// The table of a config, in a fixed order (embedding, layers, norm, head). With tied embeddings there
-// is no "lm_head.weight". Gaps between tensors (alignment) are zero and stay zero.
+// The table of a config, in a fixed order (embedding, layers, norm, head). With tied embeddings
+// there is no "lm_head.weight". Gaps between tensors (alignment) are zero and stay zero.
 struct WeightsLayout {
   std::vector<TensorSpec> tensors;
-  int64_t size = 0;  // of the flat array, in elements
+  int64_t size = 0;                                       // of the flat array, in elements
   const TensorSpec& Find(const std::string& name) const;  // throws std::out_of_range
   int64_t parameters() const;                             // without the gaps
 };
 WeightsLayout MakeLayout(const ModelConfig& config);
 
-// One version of the weights; immutable once shared. `data` may lie in memory that `owner` keeps alive
-// (a Buffer, or a frame that came off a socket): nobody copies it.
+// One version of the weights; immutable once shared. `data` may lie in memory that `owner` keeps
+// alive (a Buffer, or a frame that came off a socket): nobody copies it.
 struct Weights {
   uint64_t version = 0;
-  Hash128 fingerprint;           // Fingerprint(layout, data)
-  std::span<const float> data;   // layout.size elements, 64-byte aligned
+  Hash128 fingerprint;          // Fingerprint(layout, data)
+  std::span<const float> data;  // layout.size elements, 64-byte aligned
   std::shared_ptr<const void> owner;
 };
 
 // A hash over the name, shape and bytes of every tensor, in order of the layout.
 Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data);
 
-std::shared_ptr<const Weights> MakeWeights(const WeightsLayout& layout, Buffer<float> data, uint64_t version);
+std::shared_ptr<const Weights> MakeWeights(const WeightsLayout& layout, Buffer<float> data,
+                                           uint64_t version);
 
-// N(0, initializer_range) for matrices (as transformers initialises), ones for norms, zeros for biases;
-// a pure function of the config and the seed.
+// N(0, initializer_range) for matrices (as transformers initialises), ones for norms, zeros for
+// biases; a pure function of the config and the seed.
 Buffer<float> InitWeights(const ModelConfig& config, const WeightsLayout& layout, uint64_t seed);
 
 }  // namespace hone

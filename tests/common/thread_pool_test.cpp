@@ -24,6 +24,19 @@ TEST(ThreadPoolTest, CoversEveryIndexOnceForAnyCountAndGrain) {
   }
 }
 
+TEST(ThreadPoolTest, ManyShortLoopsWithPausesLoseNoWakeUp) {
+  ThreadPool pool(4);
+  std::atomic<int64_t> sum = 0;
+  for (int round = 0; round < 3000; ++round) {
+    if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // workers fall asleep
+    pool.For(4, 1, [&](int64_t begin, int64_t end) {
+      if (round % 300 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so does the caller
+      sum += end - begin;
+    });
+  }
+  EXPECT_EQ(sum, 3000 * 4);
+}
+
 TEST(ThreadPoolTest, RethrowsAndStaysUsable) {
   ThreadPool pool(3);
   EXPECT_THROW(pool.For(9, 1, [](int64_t begin, int64_t) { if (begin > 0) throw std::runtime_error("x"); }),

@@ -1,0 +1,40 @@
+#include "actors/ring.h"
+
+#include <algorithm>
+
+#include "common/error.h"
+
+namespace hone {
+
+std::shared_ptr<Ring> MakeRing(const RunOptions& options) {
+  CheckZmqVersion();
+  const Config& config = options.config;
+  const auto at_least_one = [](int64_t value, const char* key) {
+    if (value >= 1) return;
+    throw UsageError(std::string(key) + " must be at least 1, found " + std::to_string(value));
+  };
+  at_least_one(config.rollout.prompts_per_step, "rollout.prompts_per_step");
+  at_least_one(config.rollout.num_generations, "rollout.num_generations");
+  at_least_one(config.rollout.workers, "rollout.workers");
+  if (config.rollout.staleness != 0) {
+    throw UsageError("rollout.staleness must be 0 (strict on-policy), found " +
+                     std::to_string(config.rollout.staleness));
+  }
+  auto ring = std::make_shared<Ring>(options);
+  ModelFolder& model = ring->model;
+  model = LoadModelFolder(config.policy.model, /*with_weights=*/false);
+  if (model.tokenizer == nullptr) {
+    throw FileError(config.policy.model, "", "has no tokenizer.json, which training needs");
+  }
+  ring->rows = ReadPrompts(config.data.train, config.data, *model.tokenizer,
+                           config.rollout.max_prompt_length);
+  ring->scorer = std::make_unique<const Scorer>(options.rewards, config.run.seed, model.tokenizer);
+  ring->session =
+      std::make_unique<Session>(config, options.folder, options.resume, options.threads);
+  // The weights are the largest frame there is; the table before them is small.
+  const int64_t weights = model.layout.size * static_cast<int64_t>(sizeof(float));
+  ring->socket.max_frame_bytes = std::max(ring->socket.max_frame_bytes, weights);
+  return ring;
+}
+
+}  // namespace hone

@@ -1,0 +1,367 @@
+// The inner part of attention.cpp for one ISA: tiles of queries against pages of 16 keys.
+#include "kernels/isa_kernels.h"
+#include "kernels/simd_math.h"
+
+namespace hone::kernels {
+namespace {
+
+// Queries that share a pass, and the accumulators (16 lanes each) that fit the registers beside
+// them.
+#if defined(__AVX512F__)
+constexpr int kMaxQueries = 8, kAccumulators = 16;
+#elif defined(__AVX2__)
+constexpr int kMaxQueries = 4, kAccumulators = 4;
+#else
+constexpr int kMaxQueries = 2, kAccumulators = 2;
+#endif
+
+// rows[i][0 … d) to packed[d][kQueries].
+template <int kQueries>
+void PackQueries(const float* const* rows, int64_t d, float* packed) {
+  for (int64_t i = 0; i < d; ++i) {
+    for (int q = 0; q < kQueries; ++q) packed[i * kQueries + q] = rows[q][i];
+  }
+}
+
+// scores[q * stride + page * 16 + lane] = chain over d of packed[d][q] * keys[page][d][lane].
+template <int kQueries, int kPages>
+void ScorePages(const float* packed, int64_t d, const float* keys, const int32_t* pages,
+                int64_t page_stride, float* scores, int64_t stride) {
+  const float* page[kPages];
+  for (int p = 0; p < kPages; ++p) page[p] = keys + pages[p] * page_stride;
+  F32x16 sum[kQueries][kPages];
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPages; ++p) sum[q][p] = Zero();
+  }
+  for (int64_t i = 0; i < d; ++i) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPages; ++p) {
+      const F32x16 key = Load(page[p] + i * 16);
+#pragma GCC unroll 8
+      for (int q = 0; q < kQueries; ++q) {
+        sum[q][p] = Fma(Set(packed[i * kQueries + q]), key, sum[q][p]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPages; ++p) Store(scores + q * stride + p * 16, sum[q][p]);
+  }
+}
+
+template <int kQueries>
+void Score(const float* const* rows, int64_t d, const float* keys, const int32_t* pages,
+           int64_t num_pages, int64_t page_stride, float* packed, float* scores, int64_t stride) {
+  constexpr int kPages = kAccumulators / kQueries > 4 ? 4 : kAccumulators / kQueries;
+  PackQueries<kQueries>(rows, d, packed);
+  int64_t p = 0;
+  for (; p + kPages <= num_pages; p += kPages) {
+    ScorePages<kQueries, kPages>(packed, d, keys, pages + p, page_stride, scores + p * 16, stride);
+  }
+  for (; p < num_pages; ++p) {
+    ScorePages<kQueries, 1>(packed, d, keys, pages + p, page_stride, scores + p * 16, stride);
+  }
+}
+
+// out[q][begin … begin + 16 kVectors) += chain over keys [first, last) of weights[q][j] *
+// values[j], `n` of the last vector's columns.
+template <int kQueries, int kVectors>
+void WeighValues(const float* weights, int64_t stride, const float* values, const int32_t* pages,
+                 int64_t page_stride, int64_t d, int64_t first, int64_t last, int64_t begin,
+                 int64_t n, float* const* out) {
+  F32x16 sum[kQueries][kVectors];
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const float* from = out[q] + begin + v * 16;
+      sum[q][v] = kVectors > 1 ? Load(from) : LoadN(from, n);
+    }
+  }
+  for (int64_t j = first; j < last;) {
+    const int64_t slot = j % 16, count = Smaller(16 - slot, last - j);
+    const float* row = values + pages[j / 16] * page_stride + slot * d + begin;
+    for (int64_t i = 0; i < count; ++i, ++j, row += d) {
+      F32x16 value[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        value[v] = kVectors > 1 ? Load(row + v * 16) : LoadN(row, n);
+      }
+#pragma GCC unroll 8
+      for (int q = 0; q < kQueries; ++q) {
+        const F32x16 weight = Set(weights[q * stride + j]);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) sum[q][v] = Fma(weight, value[v], sum[q][v]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueries; ++q) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = out[q] + begin + v * 16;
+      if (kVectors > 1) {
+        Store(to, sum[q][v]);
+      } else {
+        StoreN(to, sum[q][v], n);
+      }
+    }
+  }
+}
+
+template <int kQueries>
+void WeighAllColumns(const float* weights, int64_t stride, const float* values,
+                     const int32_t* pages, int64_t page_stride, int64_t d, int64_t first,
+                     int64_t last, float* const* out) {
+  constexpr int kVectors = kAccumulators / kQueries > 4 ? 4 : kAccumulators / kQueries;
+  if (first >= last) return;
+  int64_t begin = 0;
+  for (; begin + kVectors * 16 <= d; begin += kVectors * 16) {
+    WeighValues<kQueries, kVectors>(weights, stride, values, pages, page_stride, d, first, last,
+                                    begin, 16, out);
+  }
+  for (; begin < d; begin += 16) {
+    WeighValues<kQueries, 1>(weights, stride, values, pages, page_stride, d, first, last, begin,
+                             Smaller(16, d - begin), out);
+  }
+}
+
+// out[q] = chain over keys 0 … position[q] of weights[q][j] * values[j]. Keys that all queries see
+// in one pass, the rest query by query: a key beyond a query's position is never touched, whatever
+// it holds.
+template <int kQueries>
+void Weigh(const AttentionTile& tile, int first_query, const float* weights, int64_t stride,
+           const float* values, const int32_t* pages) {
+  float* const* out = tile.out + first_query;
+  const int64_t d = tile.head_dim, common = tile.position[first_query] + 1;
+  for (int q = 0; q < kQueries; ++q) {
+    for (int64_t i = 0; i < d; ++i) out[q][i] = 0;
+  }
+  WeighAllColumns<kQueries>(weights, stride, values, pages, tile.page_stride, d, 0, common, out);
+  for (int q = 0; q < kQueries; ++q) {
+    WeighAllColumns<1>(weights + q * stride, stride, values, pages, tile.page_stride, d, common,
+                       tile.position[first_query + q] + 1, out + q);
+  }
+}
+
+HONE_SIMD float ScoreScale(int64_t head_dim) {
+  return 1.0f / __builtin_sqrtf(static_cast<float>(head_dim));
+}
+
+// scores[0 … n) to exp(scale * score - max), zeros up to the next multiple of 16.
+void Softmax(float* scores, int64_t n, float scale, float* max, float* sum) {
+  constexpr float kMinusInfinity = -__builtin_inff();
+  F32x16 maxima = Set(kMinusInfinity);
+  for (int64_t j = 0; j < n; j += 16) {
+    const F32x16 score = Mul(Load(scores + j), Set(scale));
+    Store(scores + j, score);
+    maxima = Max(maxima, Select(FirstLanes(Smaller(16, n - j)), score, Set(kMinusInfinity)));
+  }
+  *max = MaxLanes(maxima);
+  F32x16 sums = Zero();
+  for (int64_t j = 0; j < n; j += 16) {
+    const F32x16 e = Exp(Sub(Load(scores + j), Set(*max)));
+    const F32x16 seen = Select(FirstLanes(Smaller(16, n - j)), e, Zero());
+    Store(scores + j, seen);
+    sums = Add(sums, seen);
+  }
+  *sum = SumLanes(sums);
+}
+
+template <int kQueries>
+void ForwardQueries(const AttentionTile& tile, int first) {
+  const int64_t d = tile.head_dim, pages = tile.position[first + kQueries - 1] / 16 + 1;
+  const int64_t stride = pages * 16;
+  float *packed = tile.scratch, *scores = packed + kQueryTile * d;
+  Score<kQueries>(tile.q + first, d, tile.keys, tile.pages, pages, tile.page_stride, packed, scores,
+                  stride);
+  const float scale = ScoreScale(d);
+  float sum[kQueries];
+  for (int q = 0; q < kQueries; ++q) {
+    float max;
+    Softmax(scores + q * stride, tile.position[first + q] + 1, scale, &max, &sum[q]);
+    if (tile.stats[first + q] == nullptr) continue;
+    tile.stats[first + q][0] = max;
+    tile.stats[first + q][1] = sum[q];
+  }
+  Weigh<kQueries>(tile, first, scores, stride, tile.values, tile.pages);
+  for (int q = 0; q < kQueries; ++q) {
+    float* out = tile.out[first + q];
+    for (int64_t i = 0; i < d; i += 16) {
+      const int64_t n = Smaller(16, d - i);
+      StoreN(out + i, Div(LoadN(out + i, n), Set(sum[q])), n);
+    }
+  }
+}
+
+float Dot(const float* a, const float* b, int64_t n) {
+  F32x16 sum = Zero();
+  for (int64_t i = 0; i < n; i += 16) {
+    const int64_t count = Smaller(16, n - i);
+    sum = Fma(LoadN(a + i, count), LoadN(b + i, count), sum);
+  }
+  return SumLanes(sum);
+}
+
+// One vector of the backward's weights: probability p, and ds, the gradient by the score before its
+// scale.
+struct ScoreGrad {
+  F32x16 p, ds;
+};
+HONE_SIMD ScoreGrad GradOfScores(F32x16 score, F32x16 dp, float scale, float max, float inv_sum,
+                                 float delta, int64_t visible) {
+  const Mask16 mask = FirstLanes(Smaller(16, visible));
+  const F32x16 p = Mul(Exp(Sub(Mul(score, Set(scale)), Set(max))), Set(inv_sum));
+  const F32x16 ds = Mul(Mul(p, Sub(dp, Set(delta))), Set(scale));
+  return {Select(mask, p, Zero()), Select(mask, ds, Zero())};
+}
+
+template <int kQueries>
+void BackwardQueryGroup(const AttentionTile& tile, int first) {
+  const int64_t d = tile.head_dim, pages = tile.position[first + kQueries - 1] / 16 + 1;
+  const int64_t stride = pages * 16;
+  float *packed = tile.scratch, *scores = packed + kQueryTile * d;
+  float* dp = scores + kQueryTile * stride;
+  Score<kQueries>(tile.q + first, d, tile.keys, tile.pages, pages, tile.page_stride, packed, scores,
+                  stride);
+  Score<kQueries>(tile.dout + first, d, tile.values_by_dim, tile.slots, pages, tile.page_stride,
+                  packed, dp, stride);
+  const float scale = ScoreScale(d);
+  for (int q = 0; q < kQueries; ++q) {
+    const int i = first + q;
+    const float delta = Dot(tile.dout[i], tile.forward_out[i], d);
+    *tile.delta[i] = delta;
+    const float max = tile.forward_stats[i][0];
+    const float inv_sum = 1.0f / tile.forward_stats[i][1];
+    const int64_t n = tile.position[i] + 1;
+    for (int64_t j = 0; j < n; j += 16) {
+      float* score = scores + q * stride + j;
+      const F32x16 dp_j = Load(dp + q * stride + j);
+      Store(score, GradOfScores(Load(score), dp_j, scale, max, inv_sum, delta, n - j).ds);
+    }
+  }
+  Weigh<kQueries>(tile, first, scores, stride, tile.keys_by_row, tile.slots);
+}
+
+// Goes over a tile in groups of 8, 4, 2 and 1 queries.
+using GroupFunction = void (*)(const AttentionTile&, int);
+HONE_SIMD void ForGroups(const AttentionTile& tile, GroupFunction eight, GroupFunction four,
+                         GroupFunction two, GroupFunction one) {
+  for (int i = 0; i < tile.queries;) {
+    const int left = tile.queries - i;
+    const int group = left >= 8 && eight != nullptr  ? 8
+                      : left >= 4 && four != nullptr ? 4
+                      : left >= 2                    ? 2
+                                                     : 1;
+    (group == 8 ? eight : group == 4 ? four : group == 2 ? two : one)(tile, i);
+    i += group;
+  }
+}
+
+#if defined(__AVX512F__)
+#define HONE_GROUPS(function) function<8>, function<4>, function<2>, function<1>
+#elif defined(__AVX2__)
+#define HONE_GROUPS(function) nullptr, function<4>, function<2>, function<1>
+#else
+#define HONE_GROUPS(function) nullptr, nullptr, function<2>, function<1>
+#endif
+
+void Forward(const AttentionTile& tile) { ForGroups(tile, HONE_GROUPS(ForwardQueries)); }
+void BackwardQueries(const AttentionTile& tile) {
+  ForGroups(tile, HONE_GROUPS(BackwardQueryGroup));
+}
+
+// grad[row … row + kRows)[begin …] += chain over queries of weights[query][row] * x[query].
+template <int kRows, int kVectors>
+void AddOuter(const float* weights, const float* const* x, int queries, int64_t d, int64_t row,
+              int64_t begin, int64_t n, float* grad) {
+  F32x16 sum[kRows][kVectors];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const float* from = grad + (row + r) * d + begin + v * 16;
+      sum[r][v] = kVectors > 1 ? Load(from) : LoadN(from, n);
+    }
+  }
+  for (int q = 0; q < queries; ++q) {
+    F32x16 value[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      value[v] = kVectors > 1 ? Load(x[q] + begin + v * 16) : LoadN(x[q] + begin, n);
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const F32x16 weight = Set(weights[q * 16 + row + r]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Fma(weight, value[v], sum[r][v]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      float* to = grad + (row + r) * d + begin + v * 16;
+      if (kVectors > 1) {
+        Store(to, sum[r][v]);
+      } else {
+        StoreN(to, sum[r][v], n);
+      }
+    }
+  }
+}
+
+void AddOuterPage(const float* weights, const float* const* x, int queries, int64_t d,
+                  float* grad) {
+  constexpr int kRows = 4, kVectors = kAccumulators / kRows > 0 ? kAccumulators / kRows : 1;
+  for (int64_t row = 0; row < 16; row += kRows) {
+    int64_t begin = 0;
+    for (; begin + kVectors * 16 <= d; begin += kVectors * 16) {
+      AddOuter<kRows, kVectors>(weights, x, queries, d, row, begin, 16, grad);
+    }
+    for (; begin < d; begin += 16) {
+      AddOuter<kRows, 1>(weights, x, queries, d, row, begin, Smaller(16, d - begin), grad);
+    }
+  }
+}
+
+// p and ds [query][16] of queries [first, first + kQueries).
+template <int kQueries>
+void KeyWeights(const AttentionKeyBlock& block, int first, float* p, float* ds) {
+  const int64_t d = block.head_dim;
+  const int32_t page = 0;
+  float scores[kQueries * 16], dp[kQueries * 16], *packed = block.scratch;
+  Score<kQueries>(block.q + first, d, block.keys, &page, 1, 0, packed, scores, 16);
+  Score<kQueries>(block.dout + first, d, block.values_by_dim, &page, 1, 0, packed, dp, 16);
+  const float scale = ScoreScale(d);
+  for (int q = 0; q < kQueries; ++q) {
+    const int i = first + q;
+    const ScoreGrad grad =
+        GradOfScores(Load(scores + q * 16), Load(dp + q * 16), scale, block.stats[i][0],
+                     1.0f / block.stats[i][1], block.delta[i], block.visible[i]);
+    Store(p + i * 16, grad.p);
+    Store(ds + i * 16, grad.ds);
+  }
+}
+
+void BackwardKeys(const AttentionKeyBlock& block) {
+  float *p = block.scratch + kQueryTile * 2 * block.head_dim, *ds = p + kKeyQueries * 16;
+  int i = 0;
+  for (; i + kMaxQueries <= block.queries; i += kMaxQueries) {
+    KeyWeights<kMaxQueries>(block, i, p, ds);
+  }
+  for (; i < block.queries; ++i) KeyWeights<1>(block, i, p, ds);
+  AddOuterPage(ds, block.q, block.queries, block.head_dim, block.grad_k);
+  AddOuterPage(p, block.dout, block.queries, block.head_dim, block.grad_v);
+}
+
+}  // namespace
+
+namespace HONE_ISA_NAMESPACE {
+const AttentionKernels kAttention = {Forward, BackwardQueries, BackwardKeys};
+}
+
+}  // namespace hone::kernels

@@ -1,0 +1,164 @@
+// The seam between a public kernel (threads, partition, scratch) and its inner part, which is
+// compiled once for each instruction set: one table of functions an op and ISA.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/exec.h"
+
+namespace hone::kernels {
+
+// c[rows, columns] = a[rows, k] times consecutive panels [k][32] of a packed matrix.
+struct MatmulBlock {
+  const float* a;
+  int64_t lda, rows;
+  const float* panels;  // the first of them
+  int64_t k, columns;   // the last panel may be partly used
+  float* c;
+  int64_t ldc;
+  const float* bias;  // [columns] or null
+  bool accumulate;
+};
+// dw[n, k] += dyᵀ x, on the calling thread.
+struct GradWeightBlock {
+  const float* dy;
+  int64_t ld_dy;
+  const float* x;
+  int64_t ld_x, t, n, k;
+  float* dw;
+  int64_t ld_dw;
+  float* scratch;  // MatmulKernels::grad_scratch floats
+};
+struct MatmulKernels {
+  int64_t tile_rows;
+  int64_t grad_scratch;
+  void (*block)(const MatmulBlock&);
+  void (*grad_weight)(const GradWeightBlock&);
+};
+
+struct RmsNormKernels {
+  void (*forward)(const float* x_TD, const float* weight_D, float eps, int64_t t, int64_t d,
+                  float* y_TD, float* inv_rms_T);
+  void (*backward_x)(const float* dy_TD, const float* x_TD, const float* weight_D,
+                     const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD);
+  // Columns [begin, end) of dweight.
+  void (*backward_weight)(const float* dy_TD, const float* x_TD, const float* inv_rms_T, int64_t t,
+                          int64_t d, int64_t begin, int64_t end, float* dweight_D);
+};
+
+struct RopeKernels {
+  // One head: x [2 * half], cos, sin [half].
+  void (*rotate)(float* x, const float* cos, const float* sin, int64_t half, bool inverse);
+};
+
+struct SwiGluKernels {
+  // One row of f elements.
+  void (*forward)(const float* gate, const float* up, int64_t f, float* out);
+  void (*backward)(const float* d_out, const float* gate, const float* up, int64_t f, float* d_gate,
+                   float* d_up);
+};
+
+struct AdamWScalars {  // AdamWStep as the floats that enter each element
+  float grad_scale, decay, one_minus_beta1, beta2, one_minus_beta2, sqrt_correction2, epsilon,
+      step_size;
+};
+struct AdamWKernels {
+  void (*update)(const AdamWScalars& scalars, const float* w, const float* grad, float* m, float* v,
+                 int64_t n, float* w_out);
+  double (*sum_of_squares)(const float* x, int64_t n);  // one block
+};
+
+struct LogitStats {
+  float max, sum;      // of z; of exp(z - max)
+  float weighted_sum;  // of exp(z - max) * (z - max)
+};
+struct LogitGrad {
+  float temperature, log_sum_exp, entropy, dlogprob, dentropy;
+  int32_t target;
+};
+struct SoftmaxKernels {
+  LogitStats (*stats)(const float* logits_V, int64_t v, float temperature, bool entropy);
+  void (*grad)(float* logits_V, int64_t v, const LogitGrad& grad);
+  void (*softmax)(const float* logits_V, int64_t v, float temperature, float log_sum_exp,
+                  float* probabilities_V);
+  void (*exp)(const float* x, int64_t n, float* y);
+};
+
+// Up to 8 queries (rows and heads) of one sequence and one kv head.
+inline constexpr int kQueryTile = 8;
+struct AttentionTile {
+  int64_t head_dim = 0;
+  const int32_t* pages = nullptr;                  // of the sequence
+  int64_t page_stride = 0;                         // floats from page to page in keys and values
+  const float *keys = nullptr, *values = nullptr;  // the kv head's part of page 0
+  float* scratch = nullptr;  // TileScratch(head_dim, position of the last query) floats
+  int queries = 0;
+  int32_t position[kQueryTile] = {};  // query i sees keys 0 … position[i]; not decreasing
+  const float* q[kQueryTile] = {};
+  float* out[kQueryTile] = {};    // the forward's output; in the backward, dq
+  float* stats[kQueryTile] = {};  // receives maximum and sum, or null
+  // The backward's:
+  const float *forward_out[kQueryTile] = {}, *forward_stats[kQueryTile] = {};
+  const float* dout[kQueryTile] = {};
+  float* delta[kQueryTile] = {};         // receives the sum of dout * forward_out
+  const int32_t* slots = nullptr;        // of the sequence's pages in the transposed copies
+  const float* keys_by_row = nullptr;    // [slot][kv_head][16][head_dim], the kv head's part
+  const float* values_by_dim = nullptr;  // [slot][kv_head][head_dim][16]
+};
+constexpr int64_t TileScratch(int64_t head_dim, int64_t last_position) {
+  return kQueryTile * (2 * head_dim + 2 * (last_position / 16 * 16 + 16));
+}
+
+// Up to 32 queries that see keys of one page, in the order in which their gradients are added.
+inline constexpr int kKeyQueries = 32;
+struct AttentionKeyBlock {
+  int64_t head_dim = 0;
+  const float *keys = nullptr, *values_by_dim = nullptr;  // [head_dim][16]
+  float *grad_k = nullptr, *grad_v = nullptr;             // [16][head_dim]
+  float* scratch = nullptr;                               // KeyBlockScratch(head_dim) floats
+  int queries = 0;
+  int32_t visible[kKeyQueries] = {};  // how many of the page's keys the query sees, at least 1
+  const float *q[kKeyQueries] = {}, *dout[kKeyQueries] = {}, *stats[kKeyQueries] = {};
+  float delta[kKeyQueries] = {};
+};
+constexpr int64_t KeyBlockScratch(int64_t head_dim) {
+  return kQueryTile * 2 * head_dim + kKeyQueries * 2 * 16;
+}
+
+struct AttentionKernels {
+  void (*forward)(const AttentionTile&);
+  void (*backward_queries)(const AttentionTile&);  // writes dq to `out`
+  void (*backward_keys)(const AttentionKeyBlock&);
+};
+
+#define HONE_DECLARE_ISA_KERNELS        \
+  extern const MatmulKernels kMatmul;   \
+  extern const RmsNormKernels kRmsNorm; \
+  extern const RopeKernels kRope;       \
+  extern const SwiGluKernels kSwiGlu;   \
+  extern const AdamWKernels kAdamW;     \
+  extern const SoftmaxKernels kSoftmax; \
+  extern const AttentionKernels kAttention;
+
+namespace scalar {
+HONE_DECLARE_ISA_KERNELS
+}
+namespace avx2 {
+HONE_DECLARE_ISA_KERNELS
+}
+namespace avx512 {
+HONE_DECLARE_ISA_KERNELS
+}
+#undef HONE_DECLARE_ISA_KERNELS
+
+// The table named `table` (kMatmul, …) of an ISA.
+#ifdef HONE_KERNELS_X86
+#define HONE_ISA_KERNELS(isa, table)                      \
+  ((isa) == Isa::kAvx512 ? ::hone::kernels::avx512::table \
+   : (isa) == Isa::kAvx2 ? ::hone::kernels::avx2::table   \
+                         : ::hone::kernels::scalar::table)
+#else
+#define HONE_ISA_KERNELS(isa, table) (static_cast<void>(isa), ::hone::kernels::scalar::table)
+#endif
+
+}  // namespace hone::kernels

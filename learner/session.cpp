@@ -1,0 +1,105 @@
+#include "learner/session.h"
+
+#include <algorithm>
+
+#include "learner/run_state.h"
+
+namespace hone {
+namespace fs = std::filesystem;
+namespace {
+
+// Completion tokens of a batch, and the largest distance between the weights that drew them and
+// `version`.
+struct BatchFacts {
+  uint64_t completion_tokens = 0, staleness = 0;
+};
+
+BatchFacts FactsOf(const StepBatch& batch, uint64_t version) {
+  BatchFacts facts;
+  for (const ScoredGroup& group : batch.groups) {
+    for (const Completion& completion : group.rollout.completions) {
+      facts.completion_tokens += completion.tokens.size();
+      facts.staleness = std::max(facts.staleness, version - std::min(version, completion.version));
+    }
+  }
+  return facts;
+}
+
+ModelFolder LoadPolicy(const PolicySection& policy) { return LoadModelFolder(policy.model); }
+
+}  // namespace
+
+class Session::Impl {
+ public:
+  Impl(const Config& config, const fs::path& folder, bool resume, int threads)
+      : config_(config),
+        folder_(folder),
+        model_(LoadPolicy(config_.policy)),
+        backend_(NewBackend(threads)),
+        reference_(config_.algorithm.beta != 0 ? NewBackend(threads) : nullptr),
+        learner_(config_, model_, *backend_, WithInitialWeights(reference_.get()), threads),
+        state_(config_, folder_, resume, learner_) {}
+
+  std::vector<Metrics> Learn(const StepBatch& batch, const BatchTimes& times);
+
+  Config config_;
+  fs::path folder_;
+  ModelFolder model_;
+  std::unique_ptr<Backend> backend_, reference_;
+  Learner learner_;
+  RunState state_;
+
+ private:
+  std::unique_ptr<Backend> NewBackend(int threads) const {
+    BackendOptions options;
+    options.name = config_.policy.backend;
+    options.device = config_.policy.device;
+    options.threads = threads;
+    return MakeBackend(options, model_.config);
+  }
+  Backend* WithInitialWeights(Backend* reference) const {
+    if (reference != nullptr) reference->SetWeights(model_.weights);
+    return reference;
+  }
+};
+
+std::vector<Metrics> Session::Impl::Learn(const StepBatch& batch, const BatchTimes& times) {
+  const uint64_t before = learner_.state().step;
+  const BatchFacts facts = FactsOf(batch, before);
+  std::vector<Metrics> steps = learner_.Step(batch);
+  if (config_.logging.traces)
+    WriteTrace(folder_, batch, learner_.advantages(), model_.tokenizer.get());
+  double seconds = times.rollout + times.reward + times.sync;
+  for (const Metrics& metrics : steps) seconds += metrics.at("time/learn");
+  for (size_t i = 0; i < steps.size(); ++i) {
+    Metrics& metrics = steps[i];
+    // The batch's making counts with the first of the steps it serves.
+    const BatchTimes own = i == 0 ? times : BatchTimes{};
+    metrics["time/rollout"] = own.rollout;
+    metrics["time/reward"] = own.reward;
+    metrics["time/sync"] = own.sync;
+    metrics["step_time"] = own.rollout + own.reward + own.sync + metrics["time/learn"];
+    metrics["tokens_per_second"] =
+        static_cast<double>(facts.completion_tokens) / std::max(seconds, 1e-9);
+    metrics["staleness"] = static_cast<double>(facts.staleness);
+    metrics["rss_bytes"] = static_cast<double>(ResidentBytes());
+    state_.Write(before + i + 1, metrics);
+  }
+  state_.SaveWhenDue();
+  return steps;
+}
+
+Session::Session(const Config& config, const fs::path& folder, bool resume, int threads)
+    : impl_(std::make_unique<Impl>(config, folder, resume, threads)) {}
+Session::~Session() = default;
+const ModelFolder& Session::model() const { return impl_->model_; }
+std::shared_ptr<const Weights> Session::weights() const { return impl_->learner_.weights(); }
+uint64_t Session::step() const { return impl_->learner_.state().step; }
+uint64_t Session::next_batch() const { return impl_->learner_.state().batches; }
+bool Session::done() const { return step() >= static_cast<uint64_t>(impl_->config_.run.steps); }
+std::vector<Metrics> Session::Learn(const StepBatch& batch, const BatchTimes& times) {
+  return impl_->Learn(batch, times);
+}
+fs::path Session::Checkpoint() { return impl_->state_.Save(); }
+
+}  // namespace hone

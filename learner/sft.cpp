@@ -1,0 +1,146 @@
+#include "learner/sft.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "learner/run_state.h"
+#include "rollout/prompts.h"
+
+namespace hone {
+namespace fs = std::filesystem;
+namespace {
+
+// Reads one line's fields; errors name the line.
+class LineReader {
+ public:
+  LineReader(const fs::path& path, int64_t number, const Json& json)
+      : path_(path), number_(number), json_(json) {
+    if (!json.is_object()) Fail("expected a JSON object");
+  }
+
+  [[noreturn]] void Fail(const std::string& message) const {
+    throw FileError(path_.string(), fmt::format("line {}", number_), message);
+  }
+
+  bool Has(const std::string& key) const { return json_.contains(key); }
+
+  std::string Text(const std::string& key) const {
+    const auto found = json_.find(key);
+    if (found == json_.end() || !found->is_string())
+      Fail(fmt::format("expected \"{}\": text", key));
+    return found->get<std::string>();
+  }
+
+  std::vector<int32_t> Tokens(const std::string& key, int64_t vocabulary) const {
+    const auto found = json_.find(key);
+    if (found == json_.end() || !found->is_array())
+      Fail(fmt::format("expected \"{}\": an array of token ids", key));
+    std::vector<int32_t> tokens;
+    for (const Json& token : *found) {
+      if (!token.is_number_integer() || token.get<int64_t>() < 0 ||
+          token.get<int64_t>() >= vocabulary) {
+        Fail(fmt::format("expected token ids from 0 to {} in \"{}\"", vocabulary - 1, key));
+      }
+      tokens.push_back(token.get<int32_t>());
+    }
+    return tokens;
+  }
+
+ private:
+  const fs::path& path_;
+  int64_t number_;
+  const Json& json_;
+};
+
+Learner::Example ReadExample(const LineReader& line, const DataSection& data,
+                             const ModelFolder& model) {
+  Learner::Example example;
+  if (line.Has("prompt_tokens")) {
+    example.prompt_tokens = line.Tokens("prompt_tokens", model.config.vocab_size);
+    example.completion_tokens = line.Tokens("completion_tokens", model.config.vocab_size);
+  } else if (line.Has("messages") && !line.Has(data.prompt_column)) {
+    line.Fail(fmt::format(
+        "\"messages\" are not supported here: expected \"{}\" and \"completion\" texts, or "
+        "\"prompt_tokens\" and \"completion_tokens\"",
+        data.prompt_column));
+  } else {
+    if (model.tokenizer == nullptr) {
+      line.Fail(fmt::format("is text, but {} has no tokenizer.json", model.path.string()));
+    }
+    if (model.generation.eos_token_ids.empty()) {
+      throw FileError(
+          model.path.string(), "eos_token_id",
+          "expected one in generation_config.json or config.json: a demonstration ends with it");
+    }
+    example.prompt_tokens =
+        model.tokenizer->Encode(data.system_prompt + line.Text(data.prompt_column));
+    example.completion_tokens = model.tokenizer->Encode(line.Text("completion"));
+    const std::vector<int32_t>& ends = model.generation.eos_token_ids;
+    const bool ended =
+        !example.completion_tokens.empty() &&
+        std::find(ends.begin(), ends.end(), example.completion_tokens.back()) != ends.end();
+    if (!ended) example.completion_tokens.push_back(ends.front());
+  }
+  if (example.prompt_tokens.empty()) line.Fail("expected a prompt of at least one token");
+  if (example.completion_tokens.empty()) line.Fail("expected a completion of at least one token");
+  const auto length =
+      static_cast<int64_t>(example.prompt_tokens.size() + example.completion_tokens.size());
+  if (length > model.config.max_position_embeddings) {
+    line.Fail(fmt::format("has {} tokens, the model has {} positions (max_position_embeddings)",
+                          length, model.config.max_position_embeddings));
+  }
+  return example;
+}
+
+}  // namespace
+
+std::vector<Learner::Example> ReadDemonstrations(const fs::path& path, const DataSection& data,
+                                                 const ModelFolder& model) {
+  std::vector<Learner::Example> examples;
+  ForEachLine(path, [&](const std::string& text, int64_t number) {
+    const Json json = ParseJsonLine(text, path, number);
+    examples.push_back(ReadExample(LineReader(path, number, json), data, model));
+  });
+  if (examples.empty()) throw FileError(path.string(), "", "expected demonstrations, found none");
+  return examples;
+}
+
+SftOutcome TrainSft(const Config& config, const fs::path& folder, bool resume, int threads,
+                    const OnStep& on_step, const std::atomic<bool>* interrupt) {
+  const ModelFolder model = LoadModelFolder(config.policy.model);
+  const std::vector<Learner::Example> examples =
+      ReadDemonstrations(config.data.train, config.data, model);
+  BackendOptions options;
+  options.name = config.policy.backend;
+  options.device = config.policy.device;
+  options.threads = threads;
+  const std::unique_ptr<Backend> backend = MakeBackend(options, model.config);
+  Learner learner(config, model, *backend, nullptr, threads);
+  RunState run(config, folder, resume, learner);
+  PromptOrder order(config.run.seed, static_cast<int64_t>(examples.size()), config.data.shuffle);
+  const auto steps = static_cast<uint64_t>(config.run.steps);
+  SftOutcome outcome;
+  while (learner.state().step < steps && !outcome.interrupted) {
+    const uint64_t first = learner.state().step * static_cast<uint64_t>(config.sft.batch_size);
+    std::vector<Learner::Example> batch;
+    for (int64_t i = 0; i < config.sft.batch_size; ++i) {
+      batch.push_back(examples[static_cast<size_t>(order.Row(first + static_cast<uint64_t>(i)))]);
+    }
+    Metrics metrics = learner.SftStep(batch);
+    metrics["step_time"] = metrics["time/learn"];
+    metrics["rss_bytes"] = static_cast<double>(ResidentBytes());
+    run.Write(learner.state().step, metrics);
+    run.SaveWhenDue();
+    if (on_step) on_step(learner.state().step, metrics);
+    outcome.interrupted = interrupt != nullptr && interrupt->load() && learner.state().step < steps;
+  }
+  outcome.checkpoint = run.Save();
+  outcome.steps = learner.state().step;
+  return outcome;
+}
+
+}  // namespace hone

@@ -1,0 +1,28 @@
+// Supervised training on demonstrations: the cold start before reinforcement learning.
+#pragma once
+
+#include <filesystem>
+#include <vector>
+
+#include "common/config.h"
+#include "learner/job.h"
+
+namespace hone {
+
+using SftOutcome = JobOutcome;
+
+// The demonstrations of a JSON Lines file: {"prompt", "completion"} texts (the prompt under
+// data.prompt_column, after data.system_prompt), or {"prompt_tokens", "completion_tokens"}. A
+// completion given as text gets the model's EOS appended (unless it ends with one); one given as
+// tokens is taken as it is. Throws FileError naming the line.
+std::vector<Learner::Example> ReadDemonstrations(const std::filesystem::path& path,
+                                                 const DataSection& data, const ModelFolder& model);
+
+// Trains config.policy.model on config.data.train for run.steps steps of sft.batch_size examples,
+// in the order of PromptOrder, into the run folder: metrics.jsonl, tensorboard/, checkpoints/. With
+// `resume` it goes on from the newest whole checkpoint, to the same bits. `interrupt` (may be null)
+// ends it after the step at hand, with a checkpoint.
+SftOutcome TrainSft(const Config& config, const std::filesystem::path& folder, bool resume,
+                    int threads, const OnStep& on_step, const std::atomic<bool>* interrupt);
+
+}  // namespace hone

@@ -1,0 +1,76 @@
+#include "policy/backend.h"
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "common/nearest.h"
+#include "policy/model/exact_backend.h"
+#include "policy/model/torch_module.h"
+
+namespace hone {
+namespace {
+
+void CheckConfig(const ModelConfig& config) {
+  struct Size {
+    const char* name;
+    int64_t value;
+  };
+  for (const Size& size : {Size{"vocab_size", config.vocab_size},
+                           {"hidden_size", config.hidden_size},
+                           {"intermediate_size", config.intermediate_size},
+                           {"num_hidden_layers", config.num_layers},
+                           {"num_attention_heads", config.num_heads},
+                           {"num_key_value_heads", config.num_kv_heads},
+                           {"head_dim", config.head_dim},
+                           {"max_position_embeddings", config.max_position_embeddings}}) {
+    if (size.value <= 0)
+      throw UsageError(
+          fmt::format("a model's {} must be positive, found {}", size.name, size.value));
+  }
+  if (config.num_heads % config.num_kv_heads != 0) {
+    throw UsageError(fmt::format(
+        "num_attention_heads must be a multiple of num_key_value_heads, found {} and {}",
+        config.num_heads, config.num_kv_heads));
+  }
+  if (config.head_dim % 2 != 0) {
+    throw UsageError(fmt::format("head_dim must be even (rotary embedding turns pairs), found {}",
+                                 config.head_dim));
+  }
+}
+
+void CheckOneOf(const char* what, const std::string& found, const std::vector<std::string>& known) {
+  for (const std::string& name : known) {
+    if (found == name) return;
+  }
+  throw UsageError(fmt::format("{}: expected \"{}\" or \"{}\", found \"{}\"{}", what, known[0],
+                               known[1], found, DidYouMean(found, known)));
+}
+
+}  // namespace
+
+void Batch::Clear() {
+  tokens_T.clear();
+  spans.clear();
+  pages.clear();
+  copies.clear();
+}
+
+std::unique_ptr<Backend> MakeBackend(const BackendOptions& options, const ModelConfig& config) {
+  CheckOneOf("policy.backend", options.name, {"exact", "torch"});
+  CheckOneOf("policy.device", options.device, {"cpu", "cuda"});
+  if (options.threads < 0)
+    throw UsageError(fmt::format("threads: expected 0 or more, found {}", options.threads));
+  CheckConfig(config);
+  if (options.name == "torch") return MakeTorchBackend(options, config);
+  if (options.device != "cpu") {
+    throw UsageError("policy.device: the exact backend runs on \"cpu\" only, found \"" +
+                     options.device + "\"; policy.backend = \"torch\" knows \"cuda\"");
+  }
+  if (options.float64)
+    throw UsageError("float64 is of the torch backend; the exact backend computes in float32");
+  const kernels::Isa isa = options.isa ? *options.isa : kernels::DetectIsa();
+  if (!kernels::IsaAvailable(isa)) throw UsageError("this machine has no " + kernels::IsaName(isa));
+  return std::make_unique<ExactBackend>(config, options.threads, isa);
+}
+
+}  // namespace hone

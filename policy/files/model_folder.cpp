@@ -1,0 +1,123 @@
+#include "policy/files/model_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "policy/files/checkpoint_tensors.h"
+#include "policy/files/safetensors.h"
+
+namespace hone {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::array kCompanions = {"config.json",
+                                    "tokenizer.json",
+                                    "tokenizer_config.json",
+                                    "generation_config.json",
+                                    "special_tokens_map.json",
+                                    "chat_template.jinja"};
+
+int32_t ReadId(const Json& value, const std::string& key, const ModelConfig& config,
+               const fs::path& path) {
+  if (value == -1) return -1;  // some configs' word for none
+  const int64_t id = value.is_number_integer() ? value.get<int64_t>() : -1;
+  if (id < 0 || id >= config.vocab_size) {
+    throw FileError(path.string(), key,
+                    fmt::format("expected a token id below vocab_size {}, found {}",
+                                config.vocab_size, Dump(value)));
+  }
+  return static_cast<int32_t>(id);
+}
+
+// Takes what `json` says of the ids that `config` still lacks.
+void ReadIds(const Json& json, const fs::path& path, const ModelConfig& model,
+             GenerationConfig* config) {
+  if (!json.is_object()) throw FileError(path.string(), "", "expected a JSON object");
+  const auto get = [&](const char* key) { return json.contains(key) ? json.at(key) : Json(); };
+  if (const Json eos = get("eos_token_id"); config->eos_token_ids.empty() && !eos.is_null()) {
+    for (const Json& id : eos.is_array() ? eos : Json::array({eos})) {
+      const int32_t value = ReadId(id, "eos_token_id", model, path);
+      if (value >= 0) config->eos_token_ids.push_back(value);
+    }
+  }
+  const auto one = [&](const char* key, int32_t* id) {
+    if (const Json value = get(key); *id < 0 && !value.is_null())
+      *id = ReadId(value, key, model, path);
+  };
+  one("pad_token_id", &config->pad_token_id);
+  one("bos_token_id", &config->bos_token_id);
+}
+
+// A tensor's data type as config.json names it would make a reader narrow the fp32 that is written.
+std::string WithFloat32(const std::string& config_json) {
+  OrderedJson config = OrderedJson::parse(config_json);
+  bool changed = false;
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    if (!config.contains(key) || config[key] == "float32") continue;
+    config[key] = "float32";
+    changed = true;
+  }
+  return changed ? config.dump(2) + "\n" : config_json;
+}
+
+}  // namespace
+
+GenerationConfig ReadGenerationConfig(const fs::path& generation_json, const fs::path& config_json,
+                                      const ModelConfig& config) {
+  GenerationConfig generation;
+  if (fs::exists(generation_json))
+    ReadIds(ReadJson(generation_json), generation_json, config, &generation);
+  ReadIds(ReadJson(config_json), config_json, config, &generation);
+  return generation;
+}
+
+void CheckVocabulary(const Tokenizer& tokenizer, const fs::path& tokenizer_json,
+                     const ModelConfig& config) {
+  if (tokenizer.vocab_size() <= config.vocab_size) return;
+  throw FileError(tokenizer_json.string(), "",
+                  fmt::format("has ids up to {}, but the model's vocab_size is {}",
+                              tokenizer.vocab_size() - 1, config.vocab_size));
+}
+
+ModelFolder LoadModelFolder(const fs::path& path, bool with_weights) {
+  if (!fs::is_directory(path))
+    throw FileError(path.string(), "", "expected a folder with config.json");
+  ModelFolder model;
+  model.path = path;
+  const fs::path config_json = path / "config.json", tokenizer_json = path / "tokenizer.json";
+  model.config = ParseModelConfig(ReadJson(config_json), config_json);
+  model.layout = MakeLayout(model.config);
+  model.generation =
+      ReadGenerationConfig(path / "generation_config.json", config_json, model.config);
+  if (fs::exists(tokenizer_json)) {
+    model.tokenizer = Tokenizer::Load(tokenizer_json);
+    CheckVocabulary(*model.tokenizer, tokenizer_json, model.config);
+  }
+  for (const char* name : kCompanions) {
+    if (fs::exists(path / name)) model.companions.emplace_back(name, ReadFile(path / name));
+  }
+  if (with_weights) model.weights = ReadWeights(path, model.config, model.layout);
+  return model;
+}
+
+void WriteModelFiles(const fs::path& folder, const ModelFolder& model, const WeightsLayout& layout,
+                     std::span<const float> data) {
+  for (const auto& [name, bytes] : model.companions) {
+    FileWriter writer(folder / name);
+    writer.Write(name == "config.json" ? WithFloat32(bytes) : bytes);
+    writer.Close();
+  }
+  std::vector<SafetensorsTensor> tensors;
+  for (const TensorSpec& spec : layout.tensors) {
+    tensors.push_back(
+        {spec.name, spec.shape,
+         data.subspan(static_cast<size_t>(spec.offset), static_cast<size_t>(spec.size))});
+  }
+  WriteSafetensors(folder / "model.safetensors", tensors, {{"format", "pt"}});
+}
+
+}  // namespace hone

@@ -1,0 +1,150 @@
+// The backward of a kept forward. Each element of a gradient is one chain in order of the rows that
+// goes on from what `grads` holds, so cutting a step's groups into other batches changes no bit.
+#include "common/error.h"
+#include "kernels/embedding.h"
+#include "kernels/rmsnorm.h"
+#include "kernels/swiglu.h"
+#include "policy/model/exact_backend.h"
+
+namespace hone {
+
+void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
+                            std::span<float> grads) {
+  if (!kept_.valid) throw RunError("a backward needs a forward that was kept, one for each");
+  kept_.valid = false;
+  const size_t targets = kept_.targets.size();
+  CheckSize("gradients of log-probabilities", targets, dlogprobs.size());
+  if (!dentropies.empty()) CheckSize("gradients of entropies", targets, dentropies.size());
+  CheckSize("gradients of weights", static_cast<size_t>(layout_.size), grads.size());
+  if (kept_.batch.rows() == 0) return;
+
+  std::vector<int32_t> component_of_span;
+  std::vector<size_t> counts;
+  const int32_t components = FindComponents(kept_.plan, kept_.batch, &component_of_span);
+  const std::vector<int32_t> ids = TargetsByComponent(component_of_span, components, &counts);
+  const bool tied = config_.tie_word_embeddings;
+  back_.d_x_TD.Resize(static_cast<size_t>(kept_.batch.rows() * config_.hidden_size));
+  HeadGradient gradient{dlogprobs, dentropies, grads.data(), /*inputs=*/true, /*weights=*/!tied};
+  HeadBackward(ids, gradient);
+  for (int64_t l = config_.num_layers - 1; l >= 0; --l) {
+    BackwardFeedForward(l, grads.data());
+    BackwardAttention(l, grads.data());
+    BackwardProjections(l, grads.data());
+  }
+  if (!tied) return BackwardEmbedding(0, kept_.batch.rows(), grads.data());
+
+  // Tied, head and embedding add to one tensor. Its chain goes component by component, head then
+  // embedding, else it would depend on which groups share a batch; the logits are computed again
+  // for it.
+  gradient.inputs = false;
+  gradient.weights = true;
+  size_t first = 0;
+  for (int32_t c = 0; c < components; ++c) {
+    HeadBackward(std::span(ids).subspan(first, counts[c]), gradient);
+    first += counts[c];
+    for (size_t s = 0; s < component_of_span.size(); ++s) {
+      const auto& span = kept_.plan.spans[s];
+      if (component_of_span[s] == c) BackwardEmbedding(span.first_row, span.rows, grads.data());
+    }
+  }
+}
+
+void ExactBackend::BackwardEmbedding(int32_t first_row, int32_t rows, float* grads) {
+  const int64_t d = config_.hidden_size;
+  kernels::EmbedBackward(exec_, back_.d_x_TD.data() + first_row * d,
+                         kept_.batch.tokens_T.data() + first_row, rows, d, grads + offsets_.embed);
+}
+
+// Of  out = mid + down(act(gate_up(norm(mid)))): d_x_TD goes from the gradient by out to that by
+// mid.
+void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
+  const int64_t t = kept_.batch.rows(), d = config_.hidden_size, f = config_.intermediate_size;
+  const LayerTape& tape = kept_.layers[l];
+  const LayerOffsets& at = offsets_.layers[l];
+  const PackedLayer& packed = packed_.Backward(exec_, weights_->data.data()).layers[l];
+  for (auto* buffer : {&back_.act_TF, &back_.d_act_TF}) buffer->Reserve(static_cast<size_t>(t * f));
+  for (auto* buffer : {&back_.normed_TD, &back_.d_normed_TD})
+    buffer->Reserve(static_cast<size_t>(t * d));
+  back_.d_gate_up_T2F.Reserve(static_cast<size_t>(t * 2 * f));
+  back_.inv_rms_T.Reserve(static_cast<size_t>(t));
+  float* d_x = back_.d_x_TD.data();
+  float* d_gate_up = back_.d_gate_up_T2F.data();
+  float* normed = back_.normed_TD.data();
+
+  kernels::SwiGlu(exec_, tape.gate_up_T2F.data(), t, f, back_.act_TF.data());
+  kernels::MatmulGradWeight(exec_, d_x, d, back_.act_TF.data(), f, t, d, f, grads + at.down);
+  kernels::Matmul(exec_, d_x, d, t, packed.down, back_.d_act_TF.data(), f);
+  kernels::SwiGluBackward(exec_, back_.d_act_TF.data(), tape.gate_up_T2F.data(), t, f, d_gate_up);
+  kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.post_norm),
+                   static_cast<float>(config_.rms_norm_eps), t, d, normed, back_.inv_rms_T.data());
+  kernels::MatmulGradWeight(exec_, d_gate_up, 2 * f, normed, d, t, f, d, grads + at.gate);
+  kernels::MatmulGradWeight(exec_, d_gate_up + f, 2 * f, normed, d, t, f, d, grads + at.up);
+  kernels::Matmul(exec_, d_gate_up, 2 * f, t, packed.gate_up, back_.d_normed_TD.data(), d);
+  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.mid_TD.data(), Data(at.post_norm),
+                           back_.inv_rms_T.data(), t, d, d_x, grads + at.post_norm);
+}
+
+// Of  mid = x + o(attention(q, k, v)): leaves the gradient by q | k | v, before the rotation, in
+// d_qkv_TC. d_x_TD stays: the residual's part of the gradient by x.
+void ExactBackend::BackwardAttention(int64_t l, float* grads) {
+  const int64_t t = kept_.batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
+                kv_dim = config_.kv_dim();
+  const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(kept_.plan.spans.size());
+  const LayerTape& tape = kept_.layers[l];
+  back_.d_attention_TQ.Reserve(static_cast<size_t>(t * q_dim));
+  back_.d_qkv_TC.Reserve(static_cast<size_t>(t * columns));
+  const size_t paged = static_cast<size_t>(kept_.plan.used_pages * kv_dim * kPageSize);
+  back_.grad_k.Resize(paged);
+  back_.grad_v.Resize(paged);
+  float* d_x = back_.d_x_TD.data();
+  float* d_qkv = back_.d_qkv_TC.data();
+
+  kernels::MatmulGradWeight(exec_, d_x, d, tape.attention_TQ.data(), q_dim, t, d, q_dim,
+                            grads + offsets_.layers[l].o);
+  kernels::Matmul(exec_, d_x, d, t, packed_.Backward(exec_, weights_->data.data()).layers[l].o,
+                  back_.d_attention_TQ.data(), q_dim);
+  kernels::AttentionBackward(
+      exec_, shape_, kept_.plan.spans.data(), spans, tape.qkv_TC.data(), columns, kept_.cache->k(l),
+      kept_.cache->v(l), tape.attention_TQ.data(), q_dim, tape.stats_TH2.data(),
+      back_.d_attention_TQ.data(), q_dim, d_qkv, columns, back_.grad_k.data(), back_.grad_v.data());
+  for (auto copy = kept_.batch.copies.rbegin(); copy != kept_.batch.copies.rend(); ++copy) {
+    kernels::CopyKvPageBackward(shape_, copy->source, copy->target, copy->slots,
+                                back_.grad_k.data(), back_.grad_v.data());
+  }
+  kernels::ReadKvGrad(exec_, shape_, kept_.plan.spans.data(), spans, back_.grad_k.data(),
+                      back_.grad_v.data(), d_qkv + q_dim, d_qkv + q_dim + kv_dim, columns);
+  kernels::Rope(exec_, d_qkv, columns, t, config_.num_heads + config_.num_kv_heads,
+                kept_.plan.positions_T.data(), rope_, /*inverse=*/true);
+}
+
+// Of  q | k | v = projections(norm(x)): adds to d_x_TD, which then is the gradient by x.
+void ExactBackend::BackwardProjections(int64_t l, float* grads) {
+  const int64_t t = kept_.batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
+                kv_dim = config_.kv_dim();
+  const int64_t columns = q_dim + 2 * kv_dim;
+  const LayerTape& tape = kept_.layers[l];
+  const LayerOffsets& at = offsets_.layers[l];
+  float* normed = back_.normed_TD.data();
+  kernels::RmsNorm(exec_, tape.x_TD.data(), Data(at.input_norm),
+                   static_cast<float>(config_.rms_norm_eps), t, d, normed, back_.inv_rms_T.data());
+  struct Projection {
+    int64_t column, size, weight, bias;
+  };
+  for (const Projection& part : {Projection{0, q_dim, at.q, at.q_bias},
+                                 {q_dim, kv_dim, at.k, at.k_bias},
+                                 {q_dim + kv_dim, kv_dim, at.v, at.v_bias}}) {
+    const float* d_part = back_.d_qkv_TC.data() + part.column;
+    kernels::MatmulGradWeight(exec_, d_part, columns, normed, d, t, part.size, d,
+                              grads + part.weight);
+    if (config_.qkv_bias)
+      kernels::BiasGrad(exec_, d_part, columns, t, part.size, grads + part.bias);
+  }
+  kernels::Matmul(exec_, back_.d_qkv_TC.data(), columns, t,
+                  packed_.Backward(exec_, weights_->data.data()).layers[l].qkv,
+                  back_.d_normed_TD.data(), d);
+  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.x_TD.data(), Data(at.input_norm),
+                           back_.inv_rms_T.data(), t, d, back_.d_x_TD.data(),
+                           grads + at.input_norm);
+}
+
+}  // namespace hone

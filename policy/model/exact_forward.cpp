@@ -1,0 +1,82 @@
+// The one forward over a ragged batch. Every kernel keeps rows apart, so what stands here needs no
+// care for batch invariance; attention reads earlier positions from the cache alone, also those of
+// this batch.
+#include <algorithm>
+
+#include "kernels/embedding.h"
+#include "kernels/rmsnorm.h"
+#include "kernels/swiglu.h"
+#include "policy/model/exact_backend.h"
+
+namespace hone {
+namespace {
+
+void CopyTo(const Buffer<float>& from, Buffer<float>* to) {
+  to->Reserve(from.size());
+  std::copy(from.begin(), from.end(), to->begin());
+}
+
+}  // namespace
+
+void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
+                             bool keep) {
+  const int64_t rows = batch.rows(), d = config_.hidden_size;
+  x_TD_.Reserve(static_cast<size_t>(rows * d));
+  if (keep) kept_.layers.resize(static_cast<size_t>(config_.num_layers));
+  kernels::Embed(exec_, Data(offsets_.embed), batch.tokens_T.data(), rows, d, x_TD_.data());
+  for (int64_t l = 0; l < config_.num_layers; ++l) {
+    LayerTape& tape = keep ? kept_.layers[l] : scratch_;
+    if (keep) CopyTo(x_TD_, &tape.x_TD);
+    Attend(l, batch, plan, cache, keep, &tape);
+    if (keep) CopyTo(x_TD_, &tape.mid_TD);
+    FeedForward(l, rows, &tape);
+  }
+}
+
+// x += o_proj(attention(norm(x)))
+void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, ExactCache& cache,
+                          bool keep, LayerTape* tape) {
+  const int64_t rows = batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
+                kv_dim = config_.kv_dim();
+  const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(plan.spans.size());
+  const PackedLayer& packed = packed_.forward().layers[l];
+  normed_TD_.Reserve(static_cast<size_t>(rows * d));
+  tape->qkv_TC.Reserve(static_cast<size_t>(rows * columns));
+  tape->attention_TQ.Reserve(static_cast<size_t>(rows * q_dim));
+  if (keep) tape->stats_TH2.Reserve(static_cast<size_t>(rows * config_.num_heads * 2));
+  float* qkv = tape->qkv_TC.data();
+
+  kernels::RmsNorm(exec_, x_TD_.data(), Data(offsets_.layers[l].input_norm),
+                   static_cast<float>(config_.rms_norm_eps), rows, d, normed_TD_.data(), nullptr);
+  kernels::Matmul(exec_, normed_TD_.data(), d, rows, packed.qkv, qkv, columns, packed_.qkv_bias(l));
+  // The heads of q and k lie side by side: one rotation for both.
+  kernels::Rope(exec_, qkv, columns, rows, config_.num_heads + config_.num_kv_heads,
+                plan.positions_T.data(), rope_,
+                /*inverse=*/false);
+  kernels::WriteKv(exec_, shape_, plan.spans.data(), spans, qkv + q_dim, qkv + q_dim + kv_dim,
+                   columns, cache.k(l), cache.v(l));
+  for (const PageCopy& copy : batch.copies) {
+    kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
+  }
+  kernels::Attention(exec_, shape_, plan.spans.data(), spans, qkv, columns, cache.k(l), cache.v(l),
+                     tape->attention_TQ.data(), q_dim, keep ? tape->stats_TH2.data() : nullptr);
+  kernels::Matmul(exec_, tape->attention_TQ.data(), q_dim, rows, packed.o, x_TD_.data(), d, nullptr,
+                  /*accumulate=*/true);
+}
+
+// x += down(silu(gate(norm(x))) * up(norm(x)))
+void ExactBackend::FeedForward(int64_t l, int64_t rows, LayerTape* tape) {
+  const int64_t d = config_.hidden_size, f = config_.intermediate_size;
+  const PackedLayer& packed = packed_.forward().layers[l];
+  tape->gate_up_T2F.Reserve(static_cast<size_t>(rows * 2 * f));
+  act_TF_.Reserve(static_cast<size_t>(rows * f));
+  kernels::RmsNorm(exec_, x_TD_.data(), Data(offsets_.layers[l].post_norm),
+                   static_cast<float>(config_.rms_norm_eps), rows, d, normed_TD_.data(), nullptr);
+  kernels::Matmul(exec_, normed_TD_.data(), d, rows, packed.gate_up, tape->gate_up_T2F.data(),
+                  2 * f);
+  kernels::SwiGlu(exec_, tape->gate_up_T2F.data(), rows, f, act_TF_.data());
+  kernels::Matmul(exec_, act_TF_.data(), f, rows, packed.down, x_TD_.data(), d, nullptr,
+                  /*accumulate=*/true);
+}
+
+}  // namespace hone

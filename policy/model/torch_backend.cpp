@@ -1,0 +1,388 @@
+// The torch backend: plain LibTorch operators and autograd, the reference that `exact` is compared
+// with. No promise about bits. Built as a module of its own; see torch_module.h. It does not use
+// fmt: LibTorch's include folder carries another version of it.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "common/error.h"
+#include "policy/backend.h"
+#include "policy/model/batch_plan.h"
+#include "policy/model/torch_cache.h"
+
+namespace hone {
+namespace {
+
+constexpr int64_t kHeadRows =
+    256;  // of the head at a time, so that [tokens, vocabulary] never exists
+
+// Errors of LibTorch leave the module as hone's own.
+template <class Body>
+auto Guard(Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const c10::Error& error) {
+    throw RunError(std::string("torch backend: ") + error.what_without_backtrace());
+  }
+}
+
+// A batch as index tensors.
+struct Indices {
+  at::Tensor tokens_T, positions_T,
+      slots_T;                            // int64; slot = page * kPageSize + position % kPageSize
+  std::vector<at::Tensor> slots_of_span;  // of its positions 0 … end
+  std::vector<at::Tensor> rows_of_span;   // in training: which row of the batch wrote each of them
+  std::vector<at::Tensor> mask_of_span;   // [rows, positions], true where a key lies in the future
+};
+
+class TorchBackend final : public Backend {
+ public:
+  TorchBackend(const BackendOptions& options, const ModelConfig& config);
+  const ModelConfig& config() const override { return config_; }
+  const WeightsLayout& layout() const override { return layout_; }
+  void SetWeights(std::shared_ptr<const Weights> weights) override;
+  const Weights& weights() const override;
+  std::unique_ptr<KvCache> NewCache(int32_t pages) override;
+  void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
+               std::span<float> logits_RV) override;
+  void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
+                       float temperature, bool keep, std::span<float> logprobs,
+                       std::span<float> entropies) override;
+  void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
+                std::span<float> grads) override;
+
+ private:
+  // Log-probabilities of the targets and entropies, [n] each.
+  struct Distribution {
+    at::Tensor logprobs, entropies;
+  };
+
+  at::Tensor Index(std::vector<int64_t> values) const;
+  const at::Tensor& Parameter(const std::string& name) const { return parameters_.at(name); }
+  at::Tensor LayerParameter(int64_t l, const char* name) const;
+  Indices MakeIndices(const Batch& batch, const BatchPlan& plan, bool training) const;
+  at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight) const;
+  at::Tensor Rotate(const at::Tensor& x_THD, const at::Tensor& positions_T) const;
+  at::Tensor Attend(int64_t l, const at::Tensor& x, const Batch& batch, const BatchPlan& plan,
+                    const Indices& indices, TorchCache& cache, bool training) const;
+  // After the final norm, [T, hidden_size].
+  at::Tensor Hidden(const Batch& batch, TorchCache& cache, bool training) const;
+  at::Tensor Logits(const at::Tensor& hidden) const;
+  Distribution Head(const at::Tensor& hidden, const at::Tensor& targets, double temperature) const;
+  TorchCache& CacheOf(KvCache& cache) const;
+  void BackwardHead(std::span<const float> dlogprobs, std::span<const float> dentropies,
+                    const at::Tensor& hidden);
+
+  const ModelConfig config_;
+  const WeightsLayout layout_;
+  at::TensorOptions options_;
+  at::Tensor inverse_frequencies_;  // [head_dim / 2]
+  std::shared_ptr<const Weights> weights_;
+  std::map<std::string, at::Tensor> parameters_;  // leaves that require a gradient
+
+  // Of the kept forward; undefined when there is none.
+  at::Tensor kept_hidden_ND_, kept_targets_N_;
+  double kept_temperature_ = 1;
+};
+
+TorchBackend::TorchBackend(const BackendOptions& options, const ModelConfig& config)
+    : config_(config), layout_(MakeLayout(config)) {
+  options_ = at::TensorOptions().dtype(options.float64 ? at::kDouble : at::kFloat);
+  if (options.device == "cuda") {
+#ifdef HONE_CUDA
+    if (!at::hasCUDA())
+      throw UsageError("policy.device: \"cuda\" was asked for and no CUDA device was found");
+    options_ = options_.device(at::kCUDA);
+#else
+    throw UsageError(
+        "policy.device: this build has no \"cuda\"; configure it with -DHONE_CUDA=ON, or use "
+        "\"cpu\"");
+#endif
+  }
+  if (options.threads > 0)
+    at::set_num_threads(options.threads);  // LibTorch has one setting a process
+  // In float, as transformers computes them.
+  std::vector<float> frequencies;
+  for (int64_t i = 0; i < config.head_dim; i += 2) {
+    const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
+    frequencies.push_back(static_cast<float>(1 / std::pow(config.rope_theta, exponent)));
+  }
+  inverse_frequencies_ = at::tensor(frequencies).to(options_);
+}
+
+at::Tensor TorchBackend::Index(std::vector<int64_t> values) const {
+  return at::tensor(values, at::TensorOptions().dtype(at::kLong)).to(options_.device());
+}
+
+at::Tensor TorchBackend::LayerParameter(int64_t l, const char* name) const {
+  return Parameter("model.layers." + std::to_string(l) + "." + name);
+}
+
+void TorchBackend::SetWeights(std::shared_ptr<const Weights> weights) {
+  Guard([&] {
+    CheckSize("weights", static_cast<size_t>(layout_.size), weights->data.size());
+    kept_hidden_ND_.reset();
+    weights_ = std::move(weights);
+    for (const TensorSpec& spec : layout_.tensors) {
+      // Nothing writes to a parameter; from_blob takes no pointer to const.
+      float* data = const_cast<float*>(weights_->data.data() + spec.offset);
+      parameters_[spec.name] = at::from_blob(data, spec.shape).to(options_).requires_grad_(true);
+    }
+  });
+}
+
+const Weights& TorchBackend::weights() const {
+  if (!weights_) throw RunError("the backend has no weights yet: SetWeights comes first");
+  return *weights_;
+}
+
+std::unique_ptr<KvCache> TorchBackend::NewCache(int32_t pages) {
+  return Guard([&] { return std::make_unique<TorchCache>(config_, pages, options_); });
+}
+
+TorchCache& TorchBackend::CacheOf(KvCache& cache) const {
+  auto* own = dynamic_cast<TorchCache*>(&cache);
+  if (own == nullptr || static_cast<int64_t>(own->k.size()) != config_.num_layers) {
+    throw RunError("the key/value cache was made by another backend or for another model");
+  }
+  return *own;
+}
+
+Indices TorchBackend::MakeIndices(const Batch& batch, const BatchPlan& plan, bool training) const {
+  Indices indices;
+  indices.tokens_T = Index({batch.tokens_T.begin(), batch.tokens_T.end()});
+  indices.positions_T = Index({plan.positions_T.begin(), plan.positions_T.end()});
+  const auto slot = [](const kernels::AttentionSpan& span, int32_t position) {
+    return int64_t{span.pages[position / kPageSize]} * kPageSize + position % kPageSize;
+  };
+  std::vector<int64_t> slots;
+  std::vector<int64_t> writer(static_cast<size_t>(plan.used_pages) * kPageSize,
+                              -1);  // row that wrote a slot
+  for (const auto& span : plan.spans) {
+    for (int32_t i = 0; i < span.rows; ++i) {
+      slots.push_back(slot(span, span.position + i));
+      writer[slots.back()] = span.first_row + i;
+    }
+  }
+  for (const PageCopy& copy : batch.copies) {
+    std::copy_n(writer.begin() + copy.source * kPageSize, copy.slots,
+                writer.begin() + copy.target * kPageSize);
+  }
+  indices.slots_T = Index(slots);
+  for (const auto& span : plan.spans) {
+    std::vector<int64_t> read, rows;
+    for (int32_t position = 0; position < span.position + span.rows; ++position) {
+      read.push_back(slot(span, position));
+      rows.push_back(writer[read.back()]);
+    }
+    if (training && std::find(rows.begin(), rows.end(), -1) != rows.end()) {
+      throw RunError("a training batch must hold its sequences from position 0 on");
+    }
+    const at::Tensor keys = at::arange(span.position + span.rows, options_.dtype(at::kLong));
+    const at::Tensor queries =
+        at::arange(span.position, span.position + span.rows, options_.dtype(at::kLong));
+    indices.mask_of_span.push_back(keys.unsqueeze(0) > queries.unsqueeze(1));
+    indices.slots_of_span.push_back(Index(read));
+    indices.rows_of_span.push_back(training ? Index(rows) : at::Tensor());
+  }
+  return indices;
+}
+
+at::Tensor TorchBackend::Norm(const at::Tensor& x, const at::Tensor& weight) const {
+  return x * at::rsqrt(at::mean(x * x, -1, /*keepdim=*/true) + config_.rms_norm_eps) * weight;
+}
+
+at::Tensor TorchBackend::Rotate(const at::Tensor& x_THD, const at::Tensor& positions_T) const {
+  const at::Tensor angles =
+      at::outer(positions_T.to(options_.dtype()), inverse_frequencies_).unsqueeze(1);
+  const at::Tensor cosine = at::cos(angles), sine = at::sin(angles);
+  const int64_t half = config_.head_dim / 2;
+  const at::Tensor a = x_THD.narrow(-1, 0, half), b = x_THD.narrow(-1, half, half);
+  return at::cat({a * cosine - b * sine, b * cosine + a * sine}, -1);
+}
+
+at::Tensor TorchBackend::Attend(int64_t l, const at::Tensor& x, const Batch& batch,
+                                const BatchPlan& plan, const Indices& indices, TorchCache& cache,
+                                bool training) const {
+  const int64_t rows = x.size(0), kv_heads = config_.num_kv_heads, dim = config_.head_dim;
+  const int64_t sharing = config_.num_heads / kv_heads;  // query heads a key head serves
+  const auto project = [&](const char* name, int64_t heads) {
+    const std::string prefix = std::string("self_attn.") + name + "_proj.";
+    const at::Tensor bias =
+        config_.qkv_bias ? LayerParameter(l, (prefix + "bias").c_str()) : at::Tensor();
+    return at::linear(x, LayerParameter(l, (prefix + "weight").c_str()), bias)
+        .view({rows, heads, dim});
+  };
+  const at::Tensor q = Rotate(project("q", config_.num_heads), indices.positions_T);
+  const at::Tensor k = Rotate(project("k", kv_heads), indices.positions_T),
+                   v = project("v", kv_heads);
+  {
+    const c10::AutoGradMode off(false);
+    cache.k[l].index_copy_(0, indices.slots_T, k.detach());
+    cache.v[l].index_copy_(0, indices.slots_T, v.detach());
+    for (const PageCopy& copy : batch.copies) {
+      for (at::Tensor* side : {&cache.k[l], &cache.v[l]}) {
+        side->narrow(0, int64_t{copy.target} * kPageSize, copy.slots)
+            .copy_(side->narrow(0, int64_t{copy.source} * kPageSize, copy.slots).clone());
+      }
+    }
+  }
+  std::vector<at::Tensor> outs;
+  for (size_t s = 0; s < plan.spans.size(); ++s) {
+    const auto& span = plan.spans[s];
+    // In training, straight from the rows that wrote the cache, so that autograd sees them.
+    const auto gather = [&](const at::Tensor& written, const at::Tensor& cached) {
+      const at::Tensor seen = training ? written.index_select(0, indices.rows_of_span[s])
+                                       : cached.index_select(0, indices.slots_of_span[s]);
+      return seen.permute({1, 0, 2}).unsqueeze(1);  // [kv_heads, 1, positions, dim]
+    };
+    const at::Tensor query = q.narrow(0, span.first_row, span.rows)
+                                 .view({span.rows, kv_heads, sharing, dim})
+                                 .permute({1, 2, 0, 3});
+    const at::Tensor scores =
+        at::matmul(query, gather(k, cache.k[l]).transpose(-1, -2)) / std::sqrt(double(dim));
+    const at::Tensor weights = at::softmax(
+        scores.masked_fill(indices.mask_of_span[s], -std::numeric_limits<double>::infinity()), -1);
+    outs.push_back(
+        at::matmul(weights, gather(v, cache.v[l])).permute({2, 0, 1, 3}).reshape({span.rows, -1}));
+  }
+  return at::linear(at::cat(outs, 0), LayerParameter(l, "self_attn.o_proj.weight"));
+}
+
+at::Tensor TorchBackend::Hidden(const Batch& batch, TorchCache& cache, bool training) const {
+  BatchPlan plan;
+  plan.Prepare(batch, config_, cache.pages());
+  if (batch.rows() == 0) return at::zeros({0, config_.hidden_size}, options_);
+  const Indices indices = MakeIndices(batch, plan, training);
+  at::Tensor x = at::embedding(Parameter("model.embed_tokens.weight"), indices.tokens_T);
+  for (int64_t l = 0; l < config_.num_layers; ++l) {
+    const at::Tensor normed = Norm(x, LayerParameter(l, "input_layernorm.weight"));
+    x = x + Attend(l, normed, batch, plan, indices, cache, training);
+    const at::Tensor y = Norm(x, LayerParameter(l, "post_attention_layernorm.weight"));
+    const at::Tensor gate = at::silu(at::linear(y, LayerParameter(l, "mlp.gate_proj.weight")));
+    const at::Tensor up = at::linear(y, LayerParameter(l, "mlp.up_proj.weight"));
+    x = x + at::linear(gate * up, LayerParameter(l, "mlp.down_proj.weight"));
+  }
+  return Norm(x, Parameter("model.norm.weight"));
+}
+
+at::Tensor TorchBackend::Logits(const at::Tensor& hidden) const {
+  return at::linear(hidden, Parameter(config_.tie_word_embeddings ? "model.embed_tokens.weight"
+                                                                  : "lm_head.weight"));
+}
+
+TorchBackend::Distribution TorchBackend::Head(const at::Tensor& hidden, const at::Tensor& targets,
+                                              double temperature) const {
+  const at::Tensor all = at::log_softmax(Logits(hidden) / temperature, -1);
+  return {all.gather(1, targets.unsqueeze(1)).squeeze(1), -(all.exp() * all).sum(-1)};
+}
+
+void CopyOut(const at::Tensor& tensor, float* out) {
+  const at::Tensor floats = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+  if (floats.numel() > 0) std::memcpy(out, floats.data_ptr<float>(), floats.nbytes());
+}
+
+void TorchBackend::Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
+                           std::span<float> logits_RV) {
+  Guard([&] {
+    weights();
+    CheckSize("logits", output_rows.size() * static_cast<size_t>(config_.vocab_size),
+              logits_RV.size());
+    kept_hidden_ND_.reset();
+    const c10::AutoGradMode off(false);
+    const at::Tensor hidden = Hidden(batch, CacheOf(cache), /*training=*/false);
+    const at::Tensor rows = Index({output_rows.begin(), output_rows.end()});
+    CopyOut(Logits(hidden.index_select(0, rows)), logits_RV.data());
+  });
+}
+
+void TorchBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
+                                   std::span<const Target> targets, float temperature, bool keep,
+                                   std::span<float> logprobs, std::span<float> entropies) {
+  Guard([&] {
+    weights();
+    CheckSize("log-probabilities", targets.size(), logprobs.size());
+    if (!entropies.empty()) CheckSize("entropies", targets.size(), entropies.size());
+    kept_hidden_ND_.reset();
+    std::vector<int64_t> rows, tokens;
+    for (const Target& target : targets) {
+      rows.push_back(target.row);
+      tokens.push_back(target.target);
+    }
+    kept_targets_N_ = Index(tokens);
+    kept_temperature_ = temperature;
+    at::Tensor hidden;
+    {
+      const c10::AutoGradMode grad(keep);
+      hidden = Hidden(batch, CacheOf(cache), /*training=*/true).index_select(0, Index(rows));
+    }
+    const c10::AutoGradMode off(false);
+    const int64_t count = static_cast<int64_t>(targets.size());
+    for (int64_t first = 0; first < count; first += kHeadRows) {
+      const int64_t size = std::min(kHeadRows, count - first);
+      const Distribution part =
+          Head(hidden.narrow(0, first, size), kept_targets_N_.narrow(0, first, size), temperature);
+      CopyOut(part.logprobs, logprobs.data() + first);
+      if (!entropies.empty()) CopyOut(part.entropies, entropies.data() + first);
+    }
+    if (keep) kept_hidden_ND_ = hidden;
+  });
+}
+
+// Leaves the gradient by the rows of `hidden` (a leaf) in its grad().
+void TorchBackend::BackwardHead(std::span<const float> dlogprobs, std::span<const float> dentropies,
+                                const at::Tensor& hidden) {
+  const auto tensor = [&](std::span<const float> values, int64_t first, int64_t size) {
+    return at::from_blob(const_cast<float*>(values.data()) + first, {size}).to(options_);
+  };
+  const int64_t count = static_cast<int64_t>(dlogprobs.size());
+  for (int64_t first = 0; first < count; first += kHeadRows) {
+    const int64_t size = std::min(kHeadRows, count - first);
+    const Distribution part = Head(hidden.narrow(0, first, size),
+                                   kept_targets_N_.narrow(0, first, size), kept_temperature_);
+    at::Tensor sum = (part.logprobs * tensor(dlogprobs, first, size)).sum();
+    if (!dentropies.empty()) sum = sum + (part.entropies * tensor(dentropies, first, size)).sum();
+    sum.backward();
+  }
+}
+
+void TorchBackend::Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
+                            std::span<float> grads) {
+  Guard([&] {
+    if (!kept_hidden_ND_.defined())
+      throw RunError("a backward needs a forward that was kept, one for each");
+    const at::Tensor kept = std::exchange(kept_hidden_ND_, at::Tensor());
+    const size_t targets = static_cast<size_t>(kept.size(0));
+    CheckSize("gradients of log-probabilities", targets, dlogprobs.size());
+    if (!dentropies.empty()) CheckSize("gradients of entropies", targets, dentropies.size());
+    CheckSize("gradients of weights", static_cast<size_t>(layout_.size), grads.size());
+    if (targets == 0) return;
+    const c10::AutoGradMode on(true);
+    const at::Tensor hidden = kept.detach().requires_grad_(true);
+    BackwardHead(dlogprobs, dentropies, hidden);
+    kept.backward(hidden.grad());
+    for (const TensorSpec& spec : layout_.tensors) {
+      at::Tensor& parameter = parameters_.at(spec.name);
+      if (!parameter.grad().defined()) continue;
+      const at::Tensor grad = parameter.grad().to(at::kCPU, at::kFloat).contiguous();
+      const float* from = grad.data_ptr<float>();
+      for (int64_t i = 0; i < spec.size; ++i) grads[spec.offset + i] += from[i];
+      parameter.mutable_grad().reset();
+    }
+  });
+}
+
+}  // namespace
+}  // namespace hone
+
+extern "C" hone::Backend* hone_make_torch_backend(const hone::BackendOptions* options,
+                                                  const hone::ModelConfig* config) {
+  return hone::Guard([&] { return new hone::TorchBackend(*options, *config); });
+}

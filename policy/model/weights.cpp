@@ -1,0 +1,149 @@
+#include "policy/model/weights.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "common/deterministic_math.h"
+#include "common/error.h"
+#include "common/philox.h"
+
+namespace hone {
+namespace {
+
+constexpr int64_t kAlignment = 16;  // elements: 64 bytes
+constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+constexpr double kTwoPi = 0x1.921fb54442d18p+2;
+
+// Appends tensors one behind the other, each at an aligned offset.
+class LayoutBuilder {
+ public:
+  void Add(const std::string& name, std::vector<int64_t> shape) {
+    int64_t size = 1;
+    for (const int64_t extent : shape) size *= extent;
+    layout_.tensors.push_back({name, std::move(shape), layout_.size, size});
+    layout_.size += (size + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  WeightsLayout Take() { return std::move(layout_); }
+
+ private:
+  WeightsLayout layout_;
+};
+
+// Two independent N(0, 1) of two uniform words. Box and Muller, "A note on the generation of random
+// normal deviates" (1958).
+void BoxMuller(uint32_t a, uint32_t b, double* first, double* second) {
+  const double u = (static_cast<double>(a) + 1) * 0x1p-32;  // in (0, 1]
+  const double radius = std::sqrt(-2 * kLn2 * Log2(u));
+  double sine = 0, cosine = 0;
+  SinCos(kTwoPi * static_cast<double>(b) * 0x1p-32, &sine, &cosine);
+  *first = radius * cosine;
+  *second = radius * sine;
+}
+
+void FillNormal(uint64_t seed, uint64_t tensor, double scale, std::span<float> values) {
+  for (size_t i = 0; i < values.size(); i += 4) {
+    const auto words = Philox(seed, {.purpose = Purpose::kInitWeights,
+                                     .group = tensor,
+                                     .sample = 0,
+                                     .position = static_cast<uint32_t>(i / 4)});
+    double normals[4];
+    BoxMuller(words[0], words[1], &normals[0], &normals[1]);
+    BoxMuller(words[2], words[3], &normals[2], &normals[3]);
+    for (size_t j = 0; j < std::min<size_t>(4, values.size() - i); ++j) {
+      values[i + j] = static_cast<float>(normals[j] * scale);
+    }
+  }
+}
+
+void AppendHash(const Hash128& hash, std::vector<uint64_t>* words) {
+  words->push_back(hash.high);
+  words->push_back(hash.low);
+}
+
+}  // namespace
+
+const TensorSpec& WeightsLayout::Find(const std::string& name) const {
+  for (const TensorSpec& tensor : tensors) {
+    if (tensor.name == name) return tensor;
+  }
+  throw std::out_of_range(fmt::format("no tensor named {}", name));
+}
+
+int64_t WeightsLayout::parameters() const {
+  int64_t sum = 0;
+  for (const TensorSpec& tensor : tensors) sum += tensor.size;
+  return sum;
+}
+
+WeightsLayout MakeLayout(const ModelConfig& config) {
+  const int64_t hidden = config.hidden_size, q = config.q_dim(), kv = config.kv_dim();
+  LayoutBuilder builder;
+  builder.Add("model.embed_tokens.weight", {config.vocab_size, hidden});
+  for (int64_t l = 0; l < config.num_layers; ++l) {
+    const std::string layer = fmt::format("model.layers.{}.", l);
+    builder.Add(layer + "input_layernorm.weight", {hidden});
+    builder.Add(layer + "self_attn.q_proj.weight", {q, hidden});
+    builder.Add(layer + "self_attn.k_proj.weight", {kv, hidden});
+    builder.Add(layer + "self_attn.v_proj.weight", {kv, hidden});
+    if (config.qkv_bias) {
+      builder.Add(layer + "self_attn.q_proj.bias", {q});
+      builder.Add(layer + "self_attn.k_proj.bias", {kv});
+      builder.Add(layer + "self_attn.v_proj.bias", {kv});
+    }
+    builder.Add(layer + "self_attn.o_proj.weight", {hidden, q});
+    builder.Add(layer + "post_attention_layernorm.weight", {hidden});
+    builder.Add(layer + "mlp.gate_proj.weight", {config.intermediate_size, hidden});
+    builder.Add(layer + "mlp.up_proj.weight", {config.intermediate_size, hidden});
+    builder.Add(layer + "mlp.down_proj.weight", {hidden, config.intermediate_size});
+  }
+  builder.Add("model.norm.weight", {hidden});
+  if (!config.tie_word_embeddings) builder.Add("lm_head.weight", {config.vocab_size, hidden});
+  return builder.Take();
+}
+
+Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data) {
+  std::vector<uint64_t> words;
+  for (const TensorSpec& tensor : layout.tensors) {
+    AppendHash(HashBytes(tensor.name.data(), tensor.name.size()), &words);
+    AppendHash(HashBytes(tensor.shape.data(), tensor.shape.size() * sizeof(int64_t)), &words);
+    AppendHash(
+        HashBytes(data.data() + tensor.offset, static_cast<size_t>(tensor.size) * sizeof(float)),
+        &words);
+  }
+  return HashBytes(words.data(), words.size() * sizeof(uint64_t));
+}
+
+std::shared_ptr<const Weights> MakeWeights(const WeightsLayout& layout, Buffer<float> data,
+                                           uint64_t version) {
+  if (static_cast<int64_t>(data.size()) != layout.size) {
+    throw RunError(fmt::format("weights hold {} elements, the layout of the model {}", data.size(),
+                               layout.size));
+  }
+  auto owner = std::make_shared<Buffer<float>>(std::move(data));
+  auto weights = std::make_shared<Weights>();
+  weights->version = version;
+  weights->data = std::as_const(*owner).span();
+  weights->owner = std::move(owner);
+  weights->fingerprint = Fingerprint(layout, weights->data);
+  return weights;
+}
+
+Buffer<float> InitWeights(const ModelConfig& config, const WeightsLayout& layout, uint64_t seed) {
+  Buffer<float> data(static_cast<size_t>(layout.size));
+  for (size_t i = 0; i < layout.tensors.size(); ++i) {
+    const TensorSpec& tensor = layout.tensors[i];
+    const auto values =
+        data.span().subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.size));
+    if (tensor.shape.size() == 2) {
+      FillNormal(seed, i, config.initializer_range, values);
+    } else if (tensor.name.ends_with("norm.weight")) {
+      std::fill(values.begin(), values.end(), 1.0f);
+    }  // biases stay 0
+  }
+  return data;
+}
+
+}  // namespace hone

@@ -1,0 +1,17 @@
+// Where the Unicode tables of Hugging Face's tokenizers differ in age from those of our libraries:
+// their patterns know Unicode 16 (PCRE2 10.42: 14), their normal forms Unicode 9 (utf8proc 2.8: 15).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace hone {
+
+// Ranges for a character class ("\x{1C89}-\x{1C89}…") of what is younger than PCRE2's tables in a
+// general category ("L", "Lu") or in "Han". A newer PCRE2 has them itself; twice does no harm.
+std::string UnicodeAdditions(std::string_view property);
+
+// A mark that their normal forms do not know yet: they neither reorder nor compose it.
+bool IsLateMark(char32_t code_point);
+
+}  // namespace hone

@@ -1,0 +1,55 @@
+#include "reward/answer.h"
+
+#include <fmt/format.h>
+
+namespace hone {
+namespace {
+
+constexpr std::string_view kSpace = " \t\n\r\f\v";
+constexpr std::string_view kOpen = "<answer>", kClose = "</answer>";
+
+std::optional<std::string_view> LastTagged(std::string_view text) {
+  std::optional<std::string_view> last;
+  size_t at = 0;
+  while ((at = text.find(kOpen, at)) != std::string_view::npos) {
+    const size_t begin = at + kOpen.size(), end = text.find(kClose, begin);
+    if (end == std::string_view::npos) break;
+    last = Trim(text.substr(begin, end - begin));
+    at = end + kClose.size();
+  }
+  return last;
+}
+
+}  // namespace
+
+std::string_view Trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(kSpace);
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+}
+
+Extract ReadExtract(OptionReader& reader) {
+  const std::string word = reader.OneOf("extract", "answer", {"answer", "none", "last_line"});
+  if (word == "none") return Extract::kNone;
+  return word == "last_line" ? Extract::kLastLine : Extract::kAnswer;
+}
+
+std::optional<std::string_view> ExtractAnswer(std::string_view completion, Extract extract) {
+  if (extract == Extract::kAnswer) return LastTagged(completion);
+  const std::string_view text = Trim(completion);
+  if (extract == Extract::kNone) return text;
+  const size_t newline = text.find_last_of("\n\r");
+  return newline == std::string_view::npos ? text : Trim(text.substr(newline + 1));
+}
+
+std::optional<std::string> ColumnText(const Sample& sample, const std::string& column,
+                                      std::string* error) {
+  const bool has = sample.columns.is_object() && sample.columns.contains(column);
+  if (has && sample.columns[column].is_string()) return sample.columns[column].get<std::string>();
+  if (has && sample.columns[column].is_number()) return Dump(sample.columns[column]);
+  *error = fmt::format("expected a column \"{}\" with a string or a number, found {}", column,
+                       has ? sample.columns[column].type_name() : "none");
+  return std::nullopt;
+}
+
+}  // namespace hone

@@ -1,0 +1,97 @@
+#include "reward/scorer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/error.h"
+#include "common/nearest.h"
+
+namespace hone {
+namespace {
+
+Json ParseColumns(const PromptTask& task) {
+  if (task.columns.empty()) return Json::object();
+  try {
+    return Json::parse(task.columns);
+  } catch (const Json::exception& error) {
+    throw RunError(fmt::format("group {}: expected its columns as a JSON object, found {}: {}",
+                               task.group_id, task.columns.substr(0, 100), error.what()));
+  }
+}
+
+// A verdict that the sum may use: no error and a finite reward. What is wrong goes to `errors`.
+double Accept(const Verdict& verdict, const std::string& name, size_t sample,
+              std::vector<std::string>* errors) {
+  if (verdict.error) {
+    errors->push_back(fmt::format("{} sample {}: {}", name, sample, *verdict.error));
+    return 0;
+  }
+  // Rewards travel as float: what overflows there is as useless as an infinity here.
+  if (!std::isfinite(static_cast<float>(verdict.reward))) {
+    errors->push_back(fmt::format("{} sample {}: expected a finite reward, found {}", name, sample,
+                                  verdict.reward));
+    return 0;
+  }
+  return verdict.reward;
+}
+
+}  // namespace
+
+Scorer::Scorer(const std::vector<RewardConfig>& rewards, uint64_t seed,
+               std::shared_ptr<const Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)), rewards_(rewards) {
+  for (const auto& reward : rewards_) {
+    verifiers_.push_back(MakeVerifier(reward, seed));
+    const std::string base = verifiers_.back()->name();
+    std::string name = base;
+    // The same verifier may judge two columns; metrics need to tell the two apart.
+    for (int n = 2; std::find(names_.begin(), names_.end(), name) != names_.end(); ++n) {
+      name = fmt::format("{}_{}", base, n);
+    }
+    names_.push_back(name);
+  }
+  for (const auto& reward : rewards_) {
+    const auto gate = std::find(names_.begin(), names_.end(), reward.gate);
+    if (!reward.gate.empty() && gate == names_.end()) {
+      throw UsageError(fmt::format("gate: no verifier of this run is named \"{}\"{}", reward.gate,
+                                   DidYouMean(reward.gate, names_)));
+    }
+    gates_.push_back(reward.gate.empty() ? -1 : gate - names_.begin());
+  }
+}
+
+ScoredGroup Scorer::Score(RolloutGroup group) const {
+  const size_t verifiers = verifiers_.size(), samples = group.completions.size();
+  const Json columns = ParseColumns(group.task);
+  ScoredGroup scored;
+  scored.verifier_names = names_;
+  scored.rewards_VG.assign(verifiers, std::vector<float>(samples));
+  scored.rewards_G.resize(samples);
+  std::vector<double> reward_V(verifiers);
+  for (size_t i = 0; i < samples; ++i) {
+    const std::string text = tokenizer_->Decode(group.completions[i].tokens, /*skip_special=*/true);
+    const Sample sample{.prompt = group.task.prompt,
+                        .completion = text,
+                        .columns = columns,
+                        .group = group.task.group_id,
+                        .index = static_cast<uint32_t>(i)};
+    for (size_t v = 0; v < verifiers; ++v) {
+      reward_V[v] = Accept(verifiers_[v]->Score(sample), names_[v], i, &scored.errors);
+    }
+    // A gate asks what its verifier gave, whether or not that one is gated itself.
+    double sum = 0;
+    for (size_t v = 0; v < verifiers; ++v) {
+      const bool counts = gates_[v] < 0 || reward_V[static_cast<size_t>(gates_[v])] > 0;
+      const double reward = counts ? reward_V[v] : 0;
+      scored.rewards_VG[v][i] = static_cast<float>(reward);
+      sum += rewards_[v].weight * reward;
+    }
+    scored.rewards_G[i] = static_cast<float>(sum);
+  }
+  scored.rollout = std::move(group);
+  return scored;
+}
+
+}  // namespace hone

@@ -1,0 +1,32 @@
+#include "reward/verifier.h"
+
+#include <fmt/format.h>
+
+#include "common/error.h"
+#include "common/nearest.h"
+#include "reward/verifiers/verifiers.h"
+
+namespace hone {
+
+std::vector<std::string> VerifierNames() {
+  return {"format", "exact_match", "arithmetic", "countdown", "random"};
+}
+
+std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed) {
+  const std::string& name = config.verifier;
+  if (name == "format") return MakeFormatVerifier(config.options);
+  if (name == "exact_match") return MakeExactMatchVerifier(config.options);
+  if (name == "arithmetic") return MakeArithmeticVerifier(config.options);
+  if (name == "countdown") return MakeCountdownVerifier(config.options);
+  if (name == "random") return MakeRandomVerifier(config.options, seed);
+  if (name.find('/') != std::string::npos) {
+    throw UsageError(
+        fmt::format("verifier: expected the name of a built-in verifier, found the path \"{}\"; "
+                    "this version loads no plug-ins{}",
+                    name, DidYouMean("", VerifierNames())));
+  }
+  throw UsageError(
+      fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
+}
+
+}  // namespace hone

@@ -1,0 +1,35 @@
+#include "reward/answer.h"
+#include "reward/verifiers/verifiers.h"
+
+namespace hone {
+namespace {
+
+class ExactMatchVerifier : public Verifier {
+ public:
+  explicit ExactMatchVerifier(const Json& options) {
+    OptionReader reader(name(), options);
+    answer_column_ = reader.Text("answer_column", "answer");
+    extract_ = ReadExtract(reader);
+    reader.Finish();
+  }
+  std::string name() const override { return "exact_match"; }
+  Verdict Score(const Sample& sample) const override {
+    std::string error;
+    const auto expected = ColumnText(sample, answer_column_, &error);
+    if (!expected) return {.reward = 0, .error = error};
+    const auto answer = ExtractAnswer(sample.completion, extract_);
+    return {.reward = answer && *answer == Trim(*expected) ? 1.0 : 0.0, .error = {}};
+  }
+
+ private:
+  std::string answer_column_;
+  Extract extract_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verifier> MakeExactMatchVerifier(const Json& options) {
+  return std::make_unique<ExactMatchVerifier>(options);
+}
+
+}  // namespace hone

@@ -1,0 +1,243 @@
+// The broker against workers that this test plays: strangers, the silent, and nonsense.
+#include "actors/broker.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "common/error.h"
+#include "tiny_ring.h"
+
+namespace hone {
+namespace {
+
+using std::chrono::milliseconds;
+
+class BrokerTest : public testing::Test {
+ protected:
+  void Start(const RingDeadlines& deadlines = {}) {
+    RunOptions options = tiny_.Options("run");
+    options.deadlines = deadlines;
+    ring_ = MakeRing(options);
+    BrokerEvents events;
+    events.batch_closed = [this](uint64_t batch) { closed_.push_back(batch); };
+    events.delivered = [this](const std::string& who) { delivered_.push_back(who); };
+    events.lost = [this](const std::string& who, const std::string& why) {
+      lost_.push_back(who + ": " + why);
+    };
+    events.weights_refused = [](const std::string&, const std::string&) {};
+    broker_ = std::make_unique<Broker>(ring_, events);
+  }
+
+  DealerSocket Connect(const std::string& identity, const std::string& role) {
+    DealerSocket socket(ring_->context, ring_->options.address, identity, {});
+    if (!role.empty()) socket.Send(Encode(Hello{role}));
+    return socket;
+  }
+
+  // The next message, while the broker turns.
+  std::optional<Message> Next(DealerSocket& socket, int slices = 100) {
+    for (int i = 0; i < slices; ++i) {
+      broker_->Slice();
+      if (auto frames = socket.Receive(milliseconds(1))) return Decode(*frames);
+    }
+    return std::nullopt;
+  }
+
+  void Turn(int slices = 5) {
+    for (int i = 0; i < slices; ++i) broker_->Slice();
+  }
+
+  // The learner asks for one batch, the prompt source issues it.
+  void Issue(DealerSocket& learner, DealerSocket& source) {
+    learner.Send(Encode(WeightsUpdate{ring_->session->weights()}));
+    learner.Send(Encode(BatchCredit{0, 0, 0, 5}));
+    const auto credit = std::get<BatchCredit>(Next(source).value());
+    EXPECT_EQ(credit.groups, 5u);
+    for (uint64_t group = 0; group < 5; ++group) source.Send(Encode(TaskOf(group)));
+  }
+
+  static PromptTask TaskOf(uint64_t group) { return {group, 0, 0, 3, {5, 6}, "p", "{}"}; }
+
+  RolloutGroup AnswerTo(const PromptTask& task) const {
+    const Completion sample{
+        {9, 1}, {-1, -2}, FinishReason::kStop, 0, ring_->session->weights()->fingerprint};
+    return {task, std::vector<Completion>(3, sample)};
+  }
+
+  static ScoredGroup ScoreOf(RolloutGroup group) {
+    return {std::move(group), {"random"}, {{1, 0, 1}}, {1, 0, 1}, {}};
+  }
+
+  // A rollout worker that holds the weights and asks for `credit` groups.
+  DealerSocket RolloutWorker(const std::string& identity, uint32_t credit) {
+    DealerSocket worker = Connect(identity, kRolloutWorker);
+    EXPECT_TRUE(std::holds_alternative<WeightsUpdate>(Next(worker).value()));
+    worker.Send(Encode(WeightsHeld{0}));
+    worker.Send(Encode(Credit{credit}));
+    return worker;
+  }
+
+  TinyRing tiny_;
+  std::shared_ptr<Ring> ring_;
+  std::unique_ptr<Broker> broker_;
+  std::vector<uint64_t> closed_;
+  std::vector<std::string> delivered_, lost_;
+};
+
+TEST_F(BrokerTest, TheLearnerGetsTheBatchInOrderOfGroup) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  DealerSocket worker = RolloutWorker("worker", 5);
+  DealerSocket judge = Connect("judge", kRewardWorker);
+  judge.Send(Encode(Credit{5}));
+  std::vector<PromptTask> tasks;
+  while (tasks.size() < 5) tasks.push_back(std::get<PromptTask>(Next(worker).value()));
+  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task)
+    worker.Send(Encode(AnswerTo(*task)));
+  std::vector<RolloutGroup> groups;
+  while (groups.size() < 5) groups.push_back(std::get<RolloutGroup>(Next(judge).value()));
+  // Not in order, and one of them twice.
+  for (const size_t i : {3, 0, 4, 3, 2, 1}) judge.Send(Encode(ScoreOf(groups[i])));
+  const auto message = std::get<BatchMessage>(Next(learner).value());
+  ASSERT_EQ(message.batch.groups.size(), 5u);
+  for (uint64_t i = 0; i < 5; ++i) EXPECT_EQ(message.batch.groups[i].rollout.task.group_id, i);
+  EXPECT_GT(message.times.rollout, 0);
+  learner.Send(Encode(Trained{0}));
+  Turn();
+  EXPECT_EQ(closed_, std::vector<uint64_t>{0});
+  EXPECT_EQ(CheckedLedger(ring_->options.folder, 5).duplicates, 1u);
+  EXPECT_TRUE(lost_.empty());
+}
+
+TEST_F(BrokerTest, NobodyGetsMoreThanItAskedFor) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  DealerSocket worker = RolloutWorker("worker", 2);
+  EXPECT_EQ(std::get<PromptTask>(Next(worker).value()).group_id, 0u);
+  EXPECT_EQ(std::get<PromptTask>(Next(worker).value()).group_id, 1u);
+  EXPECT_FALSE(Next(worker, 5));
+  DealerSocket no_weights = Connect("late", kRolloutWorker);
+  no_weights.Send(Encode(Credit{5}));
+  EXPECT_TRUE(std::holds_alternative<WeightsUpdate>(Next(no_weights).value()));
+  EXPECT_FALSE(Next(no_weights, 5));  // it has not said that it holds them
+}
+
+TEST_F(BrokerTest, ASilentWorkersGroupsGoToAnother) {
+  Start({.heartbeat = 0.3});
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  DealerSocket silent = RolloutWorker("silent", 2);
+  EXPECT_EQ(std::get<PromptTask>(Next(silent).value()).group_id, 0u);
+  while (lost_.empty() || lost_.back().find("silent") != 0) {
+    Turn();
+    source.Send(Encode(Heartbeat{0, "lives"}));
+  }
+  DealerSocket other = RolloutWorker("other", 5);
+  std::vector<uint64_t> groups;
+  while (auto message = Next(other)) {
+    groups.push_back(std::get<PromptTask>(*message).group_id);
+    source.Send(Encode(Heartbeat{0, "lives"}));
+    if (groups.size() == 5) break;
+  }
+  EXPECT_EQ(groups, (std::vector<uint64_t>{0, 1, 2, 3, 4}));
+  // The silent one speaks again: it is not heard.
+  silent.Send(Encode(AnswerTo(TaskOf(0))));
+  silent.Send(Encode(Hello{kRolloutWorker}));
+  Turn();
+  EXPECT_TRUE(delivered_ == std::vector<std::string>{"source"});
+}
+
+TEST_F(BrokerTest, NonsenseOfAStrangerChangesNothing) {
+  Start();
+  DealerSocket stranger = Connect("stranger", "");
+  Frames garbage;
+  garbage.emplace_back("garbage", 7);
+  stranger.Send(std::move(garbage));
+  stranger.Send(Encode(Trained{0}));
+  stranger.Send(Encode(Fault{ExitCode::kRunFailed, "stop it all"}));
+  Turn();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  EXPECT_TRUE(lost_.empty());
+}
+
+TEST_F(BrokerTest, AWorkerThatSendsNonsenseIsLost) {
+  Start();
+  DealerSocket garbler = Connect("garbler", kRewardWorker);
+  Frames garbage;
+  garbage.emplace_back("garbage", 7);
+  garbler.Send(std::move(garbage));
+  DealerSocket usurper = Connect("usurper", kRewardWorker);
+  usurper.Send(Encode(Trained{0}));
+  DealerSocket joker = Connect("joker", "king");
+  Turn();
+  ASSERT_EQ(lost_.size(), 3u);
+  std::sort(lost_.begin(), lost_.end());  // there is no order between sockets
+  EXPECT_NE(lost_[0].find("garbler: a message that cannot be read"), std::string::npos) << lost_[0];
+  EXPECT_NE(lost_[1].find("joker: it says hello as king"), std::string::npos) << lost_[1];
+  EXPECT_NE(lost_[2].find("usurper: a message that"), std::string::npos) << lost_[2];
+}
+
+TEST_F(BrokerTest, SamplesOfOtherWeightsAreRefused) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  DealerSocket worker = RolloutWorker("worker", 1);
+  RolloutGroup answer = AnswerTo(std::get<PromptTask>(Next(worker).value()));
+  answer.completions[2].fingerprint.high ^= 1;
+  worker.Send(Encode(answer));
+  Turn();
+  ASSERT_EQ(lost_.size(), 1u);
+  EXPECT_NE(lost_[0].find("fingerprint"), std::string::npos);
+}
+
+TEST_F(BrokerTest, ANewPromptSourceIssuesOnlyWhatIsMissing) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  learner.Send(Encode(WeightsUpdate{ring_->session->weights()}));
+  learner.Send(Encode(BatchCredit{0, 0, 0, 5}));
+  Next(source);
+  source.Send(Encode(TaskOf(0)));
+  source.Send(Encode(TaskOf(1)));
+  Turn();
+  broker_->WorkerDown("source", "killed");
+  DealerSocket next = Connect("source#1", kPromptSource);
+  const auto credit = std::get<BatchCredit>(Next(next).value());
+  EXPECT_EQ(credit.first_group, 2u);
+  EXPECT_EQ(credit.groups, 3u);
+}
+
+TEST_F(BrokerTest, AStandstillNamesWhoWaitsForWhat) {
+  Start({.stall = 0.5});
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  DealerSocket worker = RolloutWorker("worker", 5);
+  worker.Send(Encode(Heartbeat{1, "dreams"}));
+  try {
+    Turn(200);
+    FAIL() << "went on";
+  } catch (const RunError& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("5 being generated (0 by worker"), std::string::npos) << text;
+    EXPECT_NE(text.find("worker dreams"), std::string::npos) << text;
+  }
+}
+
+TEST_F(BrokerTest, AFaultEndsTheRunWithItsCode) {
+  Start();
+  DealerSocket worker = Connect("worker", kRewardWorker);
+  worker.Send(Encode(Fault{ExitCode::kBadFile, "tokenizer.json is gone"}));
+  try {
+    Turn();
+    FAIL() << "went on";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kBadFile);
+    EXPECT_STREQ(error.what(), "worker: tokenizer.json is gone");
+  }
+}
+
+}  // namespace
+}  // namespace hone

@@ -1,0 +1,42 @@
+#include "kernels/embedding.h"
+
+#include "every_exec.h"
+
+namespace hone::kernels {
+namespace {
+
+TEST(EmbeddingTest, CopiesRowsAndAddsGradientsInOrder) {
+  const int64_t v = 11, t = 70, d = 45;
+  const auto table = RandomFloats(v * d, 1), dy = RandomFloats(t * d, 2);
+  const auto start = RandomFloats(v * d, 3);
+  std::vector<int32_t> tokens(t);
+  for (int64_t i = 0; i < t; ++i) tokens[i] = static_cast<int32_t>(i * i % v);
+  std::vector<float> expected(t * d), expected_grad = start;
+  for (int64_t i = 0; i < t; ++i) {
+    for (int64_t j = 0; j < d; ++j) {
+      expected[i * d + j] = table[tokens[i] * d + j];
+      expected_grad[tokens[i] * d + j] += dy[i * d + j];
+    }
+  }
+  ForEveryExec([&](const Exec& exec) {
+    std::vector<float> y(t * d), grad = start;
+    Embed(exec, table.data(), tokens.data(), t, d, y.data());
+    ExpectSameBits(expected, y);
+    EmbedBackward(exec, dy.data(), tokens.data(), t, d, grad.data());
+    ExpectSameBits(expected_grad, grad);
+  });
+}
+
+TEST(AddTest, AddsElementByElement) {
+  const auto x = RandomFloats(10001, 4), y0 = RandomFloats(10001, 5);
+  std::vector<float> expected = y0;
+  for (size_t i = 0; i < x.size(); ++i) expected[i] += x[i];
+  ForEveryExec([&](const Exec& exec) {
+    std::vector<float> y = y0;
+    Add(exec, x.data(), static_cast<int64_t>(x.size()), y.data());
+    ExpectSameBits(expected, y);
+  });
+}
+
+}  // namespace
+}  // namespace hone::kernels

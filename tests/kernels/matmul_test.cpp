@@ -1,0 +1,159 @@
+#include "kernels/matmul.h"
+
+#include "every_exec.h"
+
+namespace hone::kernels {
+namespace {
+
+struct Shape {
+  int64_t m, k, n;
+};
+const Shape kShapes[] = {{1, 1, 1},    {1, 7, 33},    {2, 64, 256},  {3, 17, 31},    {4, 300, 97},
+                         {5, 16, 130}, {7, 513, 32},  {11, 40, 65},  {12, 129, 64},  {13, 256, 96},
+                         {24, 3, 16},  {25, 270, 48}, {64, 128, 17}, {100, 33, 384}, {3, 0, 5}};
+
+// With row strides larger than the rows; what lies between them must not change.
+struct Problem {
+  explicit Problem(const Shape& shape)
+      : m(shape.m),
+        k(shape.k),
+        n(shape.n),
+        lda(k + 3),
+        ldc(n + 5),
+        a(RandomFloats(m * lda, 1)),
+        b_KN(RandomFloats(k * n, 2)),
+        bias(RandomFloats(n, 3)),
+        c(RandomFloats(m * ldc, 4)) {}
+  int64_t m, k, n, lda, ldc;
+  std::vector<float> a, b_KN, bias, c;
+};
+
+class MatmulTest : public testing::TestWithParam<Shape> {};
+INSTANTIATE_TEST_SUITE_P(Shapes, MatmulTest, testing::ValuesIn(kShapes), [](const auto& test) {
+  return std::to_string(test.param.m) + "x" + std::to_string(test.param.k) + "x" +
+         std::to_string(test.param.n);
+});
+
+TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
+  const Problem p(GetParam());
+  for (bool accumulate : {false, true}) {
+    for (bool with_bias : {false, true}) {
+      const float* bias = with_bias ? p.bias.data() : nullptr;
+      std::vector<float> expected = p.c;
+      reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.ldc,
+                        bias, accumulate);
+      ForEveryExec([&](const Exec& exec) {
+        PackedMatrix packed;
+        Pack(exec, p.b_KN.data(), p.k, p.n, &packed);
+        std::vector<float> c = p.c;
+        Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias, accumulate);
+        ExpectSameBits(expected, c);
+      });
+    }
+  }
+}
+
+TEST_P(MatmulTest, PackingTheTransposeGivesTheSamePanels) {
+  const Problem p(GetParam());
+  std::vector<float> b_NK(p.n * p.k);
+  for (int64_t i = 0; i < p.k; ++i) {
+    for (int64_t j = 0; j < p.n; ++j) b_NK[j * p.k + i] = p.b_KN[i * p.n + j];
+  }
+  ForEveryExec([&](const Exec& exec) {
+    PackedMatrix packed, transposed;
+    Pack(exec, p.b_KN.data(), p.k, p.n, &packed);
+    // The buffer is used again: what it held before must not show in the padding.
+    const std::vector<float> old = RandomFloats(4096, 9);
+    PackTransposed(exec, old.data(), 64, 64, &transposed);
+    PackTransposed(exec, b_NK.data(), p.n, p.k, &transposed);
+    ExpectSameBits(std::vector<float>(packed.panels.begin(), packed.panels.end()),
+                   std::vector<float>(transposed.panels.begin(), transposed.panels.end()));
+  });
+}
+
+TEST_P(MatmulTest, IsCloseToTheProductInDouble) {
+  const Problem p(GetParam());
+  std::vector<float> c(p.m * p.n);
+  std::vector<double> exact(p.m * p.n);
+  for (int64_t i = 0; i < p.m; ++i) {
+    for (int64_t j = 0; j < p.n; ++j) {
+      double sum = p.bias[j];
+      for (int64_t l = 0; l < p.k; ++l) sum += double(p.a[i * p.lda + l]) * p.b_KN[l * p.n + j];
+      exact[i * p.n + j] = sum;
+    }
+  }
+  reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, c.data(), p.n, p.bias.data(),
+                    false);
+  ExpectClose(exact, c, 1e-5);
+}
+
+TEST(MatmulTest, ARowsBitsDoNotDependOnTheOtherRows) {
+  const Problem p({64, 300, 200});
+  ForEveryExec([&](const Exec& exec) {
+    PackedMatrix packed;
+    Pack(exec, p.b_KN.data(), p.k, p.n, &packed);
+    std::vector<float> whole(p.m * p.n);
+    Matmul(exec, p.a.data(), p.lda, p.m, packed, whole.data(), p.n);
+    for (int64_t batch : {1, 2, 5, 8, 31}) {
+      std::vector<float> parts(p.m * p.n);
+      for (int64_t row = 0; row < p.m; row += batch) {
+        Matmul(exec, p.a.data() + row * p.lda, p.lda, std::min(batch, p.m - row), packed,
+               parts.data() + row * p.n, p.n);
+      }
+      ExpectSameBits(whole, parts);
+    }
+  });
+}
+
+class MatmulGradWeightTest : public testing::TestWithParam<Shape> {};  // t, n, k
+INSTANTIATE_TEST_SUITE_P(Shapes, MatmulGradWeightTest,
+                         testing::Values(Shape{1, 1, 1}, Shape{5, 17, 33}, Shape{130, 13, 40},
+                                         Shape{300, 48, 96}, Shape{257, 100, 7}, Shape{16, 500, 65},
+                                         Shape{64, 6, 256}, Shape{0, 3, 3}));
+
+TEST_P(MatmulGradWeightTest, EveryExecGivesTheReferencesBits) {
+  const auto [t, n, k] = GetParam();
+  const int64_t ld_dy = n + 2, ld_x = k + 1;
+  const auto dy = RandomFloats(t * ld_dy, 5), x = RandomFloats(t * ld_x, 6);
+  const auto start = RandomFloats(n * k, 7);
+  std::vector<float> expected = start;
+  reference::MatmulGradWeight(dy.data(), ld_dy, x.data(), ld_x, t, n, k, expected.data());
+  std::vector<double> exact = ToDouble(start);
+  for (int64_t j = 0; j < n; ++j) {
+    for (int64_t i = 0; i < k; ++i) {
+      for (int64_t r = 0; r < t; ++r) {
+        exact[j * k + i] += double(dy[r * ld_dy + j]) * x[r * ld_x + i];
+      }
+    }
+  }
+  ExpectClose(exact, expected, 1e-5);
+  ForEveryExec([&](const Exec& exec) {
+    std::vector<float> dw = start;
+    MatmulGradWeight(exec, dy.data(), ld_dy, x.data(), ld_x, t, n, k, dw.data());
+    ExpectSameBits(expected, dw);
+    // Any cut into micro-batches goes on with the same chains.
+    dw = start;
+    for (int64_t row = 0; row < t; row += 37) {
+      MatmulGradWeight(exec, dy.data() + row * ld_dy, ld_dy, x.data() + row * ld_x, ld_x,
+                       std::min<int64_t>(37, t - row), n, k, dw.data());
+    }
+    ExpectSameBits(expected, dw);
+  });
+}
+
+TEST(BiasGradTest, IsAChainOverRows) {
+  const int64_t t = 37, n = 53, ld = 60;
+  const auto dy = RandomFloats(t * ld, 8), start = RandomFloats(n, 9);
+  std::vector<float> expected = start;
+  for (int64_t i = 0; i < t; ++i) {
+    for (int64_t j = 0; j < n; ++j) expected[j] += dy[i * ld + j];
+  }
+  ForEveryExec([&](const Exec& exec) {
+    std::vector<float> db = start;
+    BiasGrad(exec, dy.data(), ld, t, n, db.data());
+    ExpectSameBits(expected, db);
+  });
+}
+
+}  // namespace
+}  // namespace hone::kernels

@@ -1,0 +1,177 @@
+#include "reward/scorer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "common/error.h"
+#include "common/file.h"
+#include "common/philox.h"
+
+namespace hone {
+namespace {
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Characters as tokens, the tags as added tokens, and <eos> as a special one.
+std::shared_ptr<const Tokenizer> CharacterTokenizer() {
+  Json vocab = Json::object(), added = Json::array();
+  int id = 0;
+  for (char c = '!'; c <= '~'; ++c) vocab[std::string(1, c)] = id++;
+  vocab["ab"] = id++;
+  for (const char* tag : {"<think>", "</think>", "<answer>", "</answer>", "<eos>"}) {
+    added.push_back({{"id", id++},
+                     {"content", tag},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", std::string(tag) == "<eos>"}});
+  }
+  const Json byte_level = {{"type", "ByteLevel"},
+                           {"add_prefix_space", false},
+                           {"trim_offsets", true},
+                           {"use_regex", true}};
+  const Json json = {{"version", "1.0"},
+                     {"truncation", nullptr},
+                     {"padding", nullptr},
+                     {"added_tokens", added},
+                     {"normalizer", nullptr},
+                     {"pre_tokenizer", byte_level},
+                     {"post_processor", nullptr},
+                     {"decoder", byte_level},
+                     {"model",
+                      {{"type", "BPE"},
+                       {"dropout", nullptr},
+                       {"unk_token", nullptr},
+                       {"continuing_subword_prefix", nullptr},
+                       {"end_of_word_suffix", nullptr},
+                       {"fuse_unk", false},
+                       {"byte_fallback", false},
+                       {"vocab", vocab},
+                       {"merges", {"a b"}}}}};
+  const fs::path path =
+      fs::temp_directory_path() / ("hone_scorer_test_" + std::to_string(::getpid()) + ".json");
+  WriteFileAtomically(path, Dump(json));
+  auto tokenizer = Tokenizer::Load(path);
+  fs::remove(path);
+  return tokenizer;
+}
+
+struct ScorerTest : ::testing::Test {
+  std::shared_ptr<const Tokenizer> tokenizer = CharacterTokenizer();
+
+  RolloutGroup Group(const std::vector<std::string>& texts,
+                     const std::string& columns = R"({"answer": "12"})") {
+    RolloutGroup group;
+    group.task.group_id = 5;
+    group.task.columns = columns;
+    for (const auto& text : texts) {
+      Completion completion;
+      completion.tokens = tokenizer->Encode(text);
+      group.completions.push_back(std::move(completion));
+    }
+    return group;
+  }
+  static RewardConfig Reward(const std::string& verifier, double weight,
+                             const std::string& gate = "", Json options = Json::object()) {
+    return {.verifier = verifier, .weight = weight, .gate = gate, .options = std::move(options)};
+  }
+};
+
+const std::string kRight = "<think>t</think><answer>12</answer><eos>";
+const std::string kWrong = "<think>t</think><answer>13</answer><eos>";
+const std::string kBare = "<answer>12</answer>";
+
+TEST_F(ScorerTest, RewardIsTheWeightedSumInOrder) {
+  const Scorer scorer({Reward("arithmetic", 0.9), Reward("format", 0.1)}, 0, tokenizer);
+  const ScoredGroup scored = scorer.Score(Group({kRight, kWrong, kBare, "x", ""}));
+  EXPECT_THAT(scored.verifier_names, ElementsAre("arithmetic", "format"));
+  EXPECT_THAT(scored.rewards_VG[0], ElementsAre(1, 0, 1, 0, 0));
+  EXPECT_THAT(scored.rewards_VG[1], ElementsAre(1, 1, 0, 0, 0));
+  EXPECT_THAT(scored.rewards_G, ElementsAre(static_cast<float>(0.9 + 0.1), 0.1f, 0.9f, 0, 0));
+  EXPECT_TRUE(scored.errors.empty());
+  EXPECT_EQ(scored.rollout.completions.size(), 5u);
+  EXPECT_EQ(scored.rollout.task.group_id, 5u);
+}
+
+TEST_F(ScorerTest, AGatedRewardCountsOnlyWhereItsGateGaveSomething) {
+  // The gate stands after what it gates: order does not matter.
+  const Scorer scorer({Reward("format", 0.1, "arithmetic"), Reward("arithmetic", 0.9)}, 0,
+                      tokenizer);
+  const ScoredGroup scored = scorer.Score(Group({kRight, kWrong, kBare}));
+  EXPECT_THAT(scored.rewards_VG[0], ElementsAre(1, 0, 0));
+  EXPECT_THAT(scored.rewards_VG[1], ElementsAre(1, 0, 1));
+  EXPECT_THAT(scored.rewards_G, ElementsAre(static_cast<float>(0.1 + 0.9), 0, 0.9f));
+  // Two that gate each other count where both gave something.
+  const Scorer mutual({Reward("format", 1, "arithmetic"), Reward("arithmetic", 1, "format")}, 0,
+                      tokenizer);
+  EXPECT_THAT(mutual.Score(Group({kRight, kWrong, kBare})).rewards_G, ElementsAre(2, 0, 0));
+}
+
+TEST_F(ScorerTest, AGateThatIsNoVerifierOfTheRunIsRefused) {
+  try {
+    Scorer({Reward("format", 1, "arithmetc"), Reward("arithmetic", 1)}, 0, tokenizer);
+    FAIL();
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("did you mean \"arithmetic\""));
+  }
+}
+
+TEST_F(ScorerTest, WhatCannotBeDecidedGivesZeroAndSaysWhy) {
+  const Scorer scorer({Reward("format", 1), Reward("arithmetic", 1)}, 0, tokenizer);
+  const std::string endless = "<think>t</think><answer>" + std::string(2000, '9') + "</answer>";
+  const ScoredGroup scored = scorer.Score(Group({kRight, endless}));
+  EXPECT_THAT(scored.rewards_G, ElementsAre(2, 1));
+  ASSERT_EQ(scored.errors.size(), 1u);
+  EXPECT_THAT(scored.errors[0], testing::StartsWith("arithmetic sample 1: cannot decide"));
+  EXPECT_EQ(scorer.Score(Group({kRight, kWrong}, "")).errors.size(), 2u);
+}
+
+TEST_F(ScorerTest, ColumnsThatAreNoJsonEndTheRun) {
+  const Scorer scorer({Reward("format", 1)}, 0, tokenizer);
+  EXPECT_THROW(scorer.Score(Group({kRight}, "{\"answer\":")), RunError);
+}
+
+TEST_F(ScorerTest, TheSameVerifierTwiceHasTwoNames) {
+  const Scorer scorer(
+      {Reward("exact_match", 1), Reward("exact_match", 2, "", {{"answer_column", "other"}}),
+       Reward("format", 4, "exact_match_2")},
+      0, tokenizer);
+  const ScoredGroup scored =
+      scorer.Score(Group({kRight, kWrong}, R"({"answer": "12", "other": 13})"));
+  EXPECT_THAT(scored.verifier_names, ElementsAre("exact_match", "exact_match_2", "format"));
+  EXPECT_THAT(scored.rewards_G, ElementsAre(1, 6));
+}
+
+TEST_F(ScorerTest, RandomIsAddressedByRunGroupAndSample) {
+  const Scorer scorer({Reward("random", 1)}, 9, tokenizer);
+  const ScoredGroup scored = scorer.Score(Group({kRight, kRight}));
+  for (uint32_t i = 0; i < 2; ++i) {
+    const auto words = Philox(9, {.purpose = Purpose::kRandomReward, .group = 5, .sample = i});
+    EXPECT_EQ(scored.rewards_G[i], UniformFloat(words[0]));
+  }
+}
+
+TEST_F(ScorerTest, ScoresTheSameFromSeveralThreads) {
+  const Scorer scorer({Reward("arithmetic", 0.9), Reward("format", 0.1), Reward("random", 0.01)}, 0,
+                      tokenizer);
+  const RolloutGroup group = Group({kRight, kWrong, kBare, ""});
+  const auto expected = scorer.Score(group).rewards_G;
+  std::vector<std::thread> threads;
+  std::vector<int> same(4);
+  for (size_t t = 0; t < same.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 200; ++i) same[t] += scorer.Score(group).rewards_G == expected;
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(same, testing::Each(200));
+}
+
+}  // namespace
+}  // namespace hone
