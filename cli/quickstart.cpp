@@ -27,7 +27,7 @@ struct Quickstart {
   std::string task = "arithmetic";
   std::vector<std::string> sft_overrides, train_overrides;
   int threads = 0;
-  int64_t eval_count = 500, train_count = 4096, demonstration_count = 51200;
+  int64_t eval_count = 500, train_count = 4096;
 };
 
 // Seconds of the stages done so far, and the seed they belong to; kept beside them so that a run that was
@@ -72,7 +72,7 @@ class Stages {
   Json state_;
 };
 
-void WriteData(const Quickstart& q) {
+void WriteData(const Quickstart& q, int64_t demonstrations) {
   const fs::path data = q.output / "data";
   std::error_code error;
   fs::create_directories(data, error);
@@ -89,7 +89,7 @@ void WriteData(const Quickstart& q) {
   request.exclude = {data / "eval.jsonl"};
   write("train.jsonl", q.train_count, q.seed + 1'000'000);
   request.demonstrations = true;
-  write("demonstrations.jsonl", q.demonstration_count, q.seed + 2'000'000);
+  write("demonstrations.jsonl", demonstrations, q.seed + 2'000'000);
 }
 
 RunConfig LoadStage(Command command, const Quickstart& q, const std::string& file, const std::string& name,
@@ -125,14 +125,14 @@ void Run(const Quickstart& q) {
   fs::create_directories(q.output, error);
   Stages stages(q.output, q.seed);
   const fs::path model = q.output / "model";
-  if (!stages.done("data")) stages.Run("data", [&] { WriteData(q); });
+  const JobOptions job{.resume = true, .threads = q.threads};
+  const RunConfig sft =
+      LoadStage(Command::kSft, q, "sft.toml", "cold-start", model, "demonstrations.jsonl", q.sft_overrides);
+  const int64_t demonstrations = sft.config.run.steps * sft.config.sft.batch_size;  // each is seen once
+  if (!stages.done("data")) stages.Run("data", [&] { WriteData(q, demonstrations); });
   if (!stages.done("model")) {
     stages.Run("model", [&] { InitModelFolder(q.configs / "model.json", q.configs / "tokenizer.json", q.seed, model); });
   }
-  const JobOptions job{.resume = true, .threads = q.threads};
-
-  const RunConfig sft =
-      LoadStage(Command::kSft, q, "sft.toml", "cold-start", model, "demonstrations.jsonl", q.sft_overrides);
   const fs::path cold_start = CheckpointPath(sft.folder(), static_cast<uint64_t>(sft.config.run.steps));
   const RunConfig train = LoadStage(Command::kTrain, q, "grpo.toml", "grpo", cold_start, "train.jsonl", q.train_overrides);
   if (!stages.done("cold-start")) stages.Run("cold-start", [&] { RunSft(sft, job); });

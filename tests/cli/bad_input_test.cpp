@@ -111,7 +111,7 @@ TEST_F(BadInputTest, ARunIsNotOverwritten) {
 TEST_F(BadInputTest, AFullDiskDuringACheckpointEndsTheRunAndKeepsTheLastOne) {
   const fs::path disk = run->place / "disk";
   fs::create_directories(disk);
-  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=1200k") != 0) {
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=2500k") != 0) {
     GTEST_SKIP() << "no tmpfs can be mounted here (needs root): " << std::strerror(errno);
   }
   struct Unmount {

@@ -76,13 +76,13 @@ TEST_F(ConfigFileTest, ResolvedTomlReadsBackToItself) {
 }
 
 TEST_F(ConfigFileTest, UnknownKeyNamesFileLineAndNearest) {
-  ExpectComplaint(kGood + "\n[rollout]\ntemprature = 0.7\n", {path.string() + ":23", "[rollout] temprature", "\"temperature\""});
+  ExpectComplaint(kGood + "\n[rollout]\ntemprature = 0.7\n", {path.string() + ":21", "[rollout] temprature", "\"temperature\""});
   ExpectComplaint(kGood + "\n[rolout]\ntemperature = 0.7\n", {"[rolout]", "\"rollout\""});
   ExpectComplaint(kGood, {"[rollout] top_q", "top_p"}, {"rollout.top_q=0.5"});
 }
 
 TEST_F(ConfigFileTest, WrongTypeOrRangeSaysExpectedAndFound) {
-  ExpectComplaint(kGood + "\n[rollout]\ntemperature = \"hot\"\n", {":23", "expected a number", "found the string"});
+  ExpectComplaint(kGood + "\n[rollout]\ntemperature = \"hot\"\n", {":21", "expected a number", "found the string"});
   ExpectComplaint(kGood + "\n[rollout]\nnum_generations = 1\n", {"at least 2", "found the integer 1"});
   ExpectComplaint(kGood + "\n[rollout]\nnum_generations = 2.5\n", {"expected an integer"});
   ExpectComplaint(kGood + "\n[algorithm]\nloss_type = \"grpoo\"\n", {"expected one of", "did you mean \"grpo\""});
@@ -98,7 +98,7 @@ TEST_F(ConfigFileTest, ImpossibleCombinationsAreRefused) {
 }
 
 TEST_F(ConfigFileTest, RewardsAreChecked) {
-  ExpectComplaint(kGood + "\n[[reward]]\nverifier = \"formt\"\n", {":22", "format"});
+  ExpectComplaint(kGood + "\n[[reward]]\nverifier = \"formt\"\n", {":20", "format"});
   ExpectComplaint(kGood, {"gate"}, {"reward.1.gate=nobody"});
   EXPECT_DOUBLE_EQ(Load(kGood, {"reward.0.weight=0.5"}).rewards[0].weight, 0.5);
   ExpectComplaint(kGood, {"reward.N.key"}, {"reward.7.weight=0.5"});
