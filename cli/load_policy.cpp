@@ -113,12 +113,7 @@ std::vector<int32_t> ReadText(const InputLine& line, const std::string& key, con
 
 OrderedJson CompletionText(const ModelFolder& folder, const std::vector<int32_t>& tokens) {
   if (folder.tokenizer == nullptr) return nullptr;
-  std::vector<int32_t> known;
-  known.reserve(tokens.size());
-  for (const int32_t token : tokens) {
-    if (token < folder.tokenizer->vocab_size()) known.push_back(token);
-  }
-  return folder.tokenizer->Decode(known, /*skip_special=*/true);
+  return folder.tokenizer->Decode(tokens, /*skip_special=*/true);
 }
 
 std::string FinishReasonName(FinishReason reason) {

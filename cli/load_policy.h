@@ -55,8 +55,7 @@ std::vector<int32_t> ReadTokenIds(const InputLine& line, const std::string& key,
 std::vector<int32_t> ReadText(const InputLine& line, const std::string& key, const Json& json,
                               const ModelFolder& folder);
 
-// The text of a completion, special tokens (EOS) left out; null without a tokenizer. Ids that only
-// the model's padded vocabulary has carry no text.
+// The text of a completion, special tokens (EOS) left out; null without a tokenizer.
 OrderedJson CompletionText(const ModelFolder& folder, const std::vector<int32_t>& tokens);
 std::string FinishReasonName(FinishReason reason);
 

@@ -232,8 +232,7 @@ bool Engine::Impl::Append(Sequence& sequence, const Draw& draw, FinishReason* re
   sequence.logprobs.push_back(draw.logprob);
   const auto& eos = params_.eos_token_ids;
   bool stopped = !params_.ignore_eos && std::find(eos.begin(), eos.end(), draw.token) != eos.end();
-  // A model's vocabulary may be padded beyond its tokenizer's: such a token has no text.
-  if (!params_.stop.empty() && draw.token < tokenizer_->vocab_size()) {
+  if (!params_.stop.empty()) {
     stopped |= sequence.stop.Push(tokenizer_->Bytes(draw.token), params_.stop);
   }
   *reason = stopped ? FinishReason::kStop : FinishReason::kLength;

@@ -87,6 +87,20 @@ TEST_P(MatmulTest, IsCloseToTheProductInDouble) {
   ExpectClose(exact, c, 1e-5);
 }
 
+TEST(MatmulTest, AMultiplyAndAddRoundsOnceOnEveryIsa) {
+  // 1 + 2^-23 + 2^-24 (1 - 2^-46): just below the middle of two floats. A sum that is first rounded
+  // to double lands on the middle, and from there on the even neighbour above.
+  const float c = 1 + 0x1p-23f;
+  const std::vector<float> a = {1, (1 + 0x1p-23f) * 0x1p-12f}, b = {c, (1 - 0x1p-23f) * 0x1p-12f};
+  ForEveryExec([&](const Exec& exec) {
+    PackedMatrix packed;
+    Pack(exec, b.data(), 2, 1, &packed);
+    float sum;
+    Matmul(exec, a.data(), 2, 1, packed, &sum, 1);
+    EXPECT_EQ(sum, c);
+  });
+}
+
 TEST(MatmulTest, ARowsBitsDoNotDependOnTheOtherRows) {
   const Problem p({64, 300, 200});
   ForEveryExec([&](const Exec& exec) {

@@ -15,9 +15,11 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
+from transformers.utils.logging import disable_progress_bar
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(REPOSITORY / "build" / "release" / "hone"))
+disable_progress_bar()
 EOS, PAD = "<eos>", "<pad>"
 
 

@@ -20,7 +20,6 @@ from datasets import Dataset
 from fixtures import make_model, read_lines, run_hone
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
-from transformers.utils.logging import disable_progress_bar
 from trl import GRPOConfig, GRPOTrainer
 
 PROMPTS, GENERATIONS, MAX_LENGTH, BATCHES = 3, 4, 12, 4
@@ -259,7 +258,6 @@ def cases() -> list[Case]:
 def main() -> int:
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore")
-    disable_progress_bar()
     failed = 0
     with tempfile.TemporaryDirectory() as root:
         models = {}

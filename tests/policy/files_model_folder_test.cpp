@@ -1,5 +1,3 @@
-#include "policy/files/model_folder.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "policy/files/model_folder.h"
 #include "policy/files/safetensors.h"
 
 namespace hone {
@@ -168,8 +167,7 @@ TEST(ModelConfigTest, ChecksEverySize) {
   EXPECT_THAT(ConfigRefusal(kLlama4, "rms_norm_eps", "1e-5"), HasSubstr("rms_norm_eps"));
   EXPECT_THAT(ConfigRefusal(kLlama4, "rope_theta", -1), HasSubstr("rope_theta"));
   Json huge = Json::parse(kLlama4);
-  for (const char* key : {"vocab_size", "hidden_size", "intermediate_size"})
-    huge[key] = 1 << 30;
+  for (const char* key : {"vocab_size", "hidden_size", "intermediate_size"}) huge[key] = 1 << 30;
   huge["num_hidden_layers"] = 10000;
   EXPECT_THAT(ConfigRefusal(huge), HasSubstr("parameters"));
   EXPECT_THAT(ConfigRefusal(Json::array()), HasSubstr("expected a JSON object"));

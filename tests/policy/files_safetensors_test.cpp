@@ -1,5 +1,3 @@
-#include "policy/files/safetensors.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,6 +7,7 @@
 #include <fstream>
 
 #include "common/error.h"
+#include "policy/files/safetensors.h"
 
 namespace hone {
 namespace {

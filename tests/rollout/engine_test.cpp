@@ -152,15 +152,17 @@ TEST(EngineTest, AStopStringEndsWithTheTokenThatCompletesIt) {
   const std::vector<int32_t> free =
       Generate(*backend, params, {}, {request}).completions.at(0)[0].tokens;
   std::string stop;
-  for (int i = 12; i < 15; ++i) {
-    if (free[i] < tokenizer->vocab_size()) stop += tokenizer->Bytes(free[i]);
-  }
+  for (int i = 12; i < 15; ++i) stop += tokenizer->Bytes(free[i]);
   ASSERT_GE(stop.size(), 2u);
   params.stop = {"never to be found", stop};
   const Completion ended =
       Generate(*backend, params, {}, {request}, tokenizer.get()).completions.at(0)[0];
   EXPECT_EQ(ended.tokens, std::vector<int32_t>(free.begin(), free.begin() + 15));
   EXPECT_EQ(ended.finish_reason, FinishReason::kStop);
+  params.stop = {"never to be found"};
+  params.eos_token_ids = {free[0]};
+  EXPECT_EQ(Generate(*backend, params, {}, {request}, tokenizer.get()).completions.at(0)[0].tokens,
+            params.eos_token_ids);
 }
 
 TEST(EngineTest, ACompletionEndsAtMaxTokensOrAtMaxLength) {

@@ -141,9 +141,10 @@ TEST(SamplerTest, FrequenciesFollowTheProbabilities) {
 
 TEST(SamplerTest, LogprobIsTheLearnersWhateverIsTruncated) {
   const std::vector<float> logits = RandomLogits(4, 1000, 3.0);
-  const std::vector<int32_t> seen = {3, 4, 5};
+  std::vector<int32_t> seen(500);  // half of the vocabulary
+  std::iota(seen.begin(), seen.end(), 0);
   const SamplingParams truncated = {
-      .temperature = 0.8f, .top_p = 0.5f, .top_k = 20, .min_p = 0.01f, .repetition_penalty = 2.0f};
+      .temperature = 0.8f, .top_p = 0.5f, .top_k = 20, .min_p = 0.01f, .repetition_penalty = 1.02f};
   for (const SamplingParams& params :
        {SamplingParams{}, SamplingParams{.temperature = 0.3f}, truncated,
         SamplingParams{.greedy = true, .temperature = 0.5f}}) {
@@ -168,6 +169,7 @@ TEST(SamplerTest, TopPKeepsTheSmallestSetReachingP) {
 
 TEST(SamplerTest, TopPPrefersSmallerIdsAmongEquals) {
   EXPECT_EQ(Support(std::vector<float>(8, 1.0f), {.top_p = 0.5f}), (std::set<int32_t>{0, 1, 2, 3}));
+  EXPECT_EQ(Support(std::vector<float>(8, 1.0f), {.top_p = 0.3f}), (std::set<int32_t>{0, 1, 2}));
 }
 
 TEST(SamplerTest, TopPCountsOfWhatTopKLeft) {
@@ -222,6 +224,19 @@ TEST(SamplerTest, NeverDrawsATokenOfProbabilityZero) {
   std::fill(logits.begin(), logits.end(), -200.0f);  // exp underflows to 0
   logits[600] = 0;
   EXPECT_EQ(Support(logits, {}), (std::set<int32_t>{600}));
+}
+
+TEST(SamplerTest, NeverDrawsATokenOfProbabilityZeroAtTheEndOfTheRange) {
+  // At this address the uniform is all but 1: where rounding leaves the sum short of it, the last
+  // token that has a probability is drawn, not one of those after it.
+  constexpr uint64_t kGroup = 938977688;
+  const auto words = Philox(11, At(kGroup));
+  ASSERT_GT(UniformDouble(words[0], words[1]), 1 - 2e-9);
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    std::vector<float> logits = RandomLogits(seed, 600, 1.0);
+    std::fill(logits.begin() + 240, logits.end(), -kInf);
+    EXPECT_LT(SampleAt(kGroup, logits, {}).token, 240) << "seed " << seed;
+  }
 }
 
 TEST(SamplerTest, GivesTheSameBitsOnEveryIsa) {
