@@ -77,10 +77,10 @@ std::shared_ptr<const Weights> AdamWOptimizer::Step(const Weights& current,
                                                     std::span<const float> grads, double norm,
                                                     double learning_rate, uint64_t step) {
   kernels::AdamWStep kernel;
-  kernel.learning_rate = static_cast<float>(learning_rate);
-  kernel.beta1 = static_cast<float>(settings_.adam_beta1);
-  kernel.beta2 = static_cast<float>(settings_.adam_beta2);
-  kernel.epsilon = static_cast<float>(settings_.adam_epsilon);
+  kernel.learning_rate = learning_rate;
+  kernel.beta1 = settings_.adam_beta1;
+  kernel.beta2 = settings_.adam_beta2;
+  kernel.epsilon = settings_.adam_epsilon;
   // Pow takes no base of 0; a beta of 0 needs no correction.
   const auto correction = [&](double beta) {
     return beta > 0 ? 1 - Pow(beta, static_cast<double>(step)) : 1.0;
@@ -91,7 +91,7 @@ std::shared_ptr<const Weights> AdamWOptimizer::Step(const Weights& current,
 
   Buffer<float> next = arrays_.Take(static_cast<size_t>(layout_.size));
   for (const DecayRange& range : ranges_) {
-    kernel.weight_decay = range.decays ? static_cast<float>(settings_.weight_decay) : 0.0f;
+    kernel.weight_decay = range.decays ? settings_.weight_decay : 0.0;
     const int64_t at = range.begin;
     kernels::AdamW(exec_, kernel, current.data.data() + at, grads.data() + at, m_.data() + at,
                    v_.data() + at, range.end - at, next.data() + at);
