@@ -5,7 +5,7 @@ SEED  ?= 1
 OUT   ?= runs/quickstart
 export CTEST_OUTPUT_ON_FAILURE := 1
 
-.PHONY: build test bench quickstart parity setup clean
+.PHONY: build test bench quickstart countdown parity setup clean
 
 build: setup
 	@cmake --preset release $$(command -v ninja >/dev/null && echo -G Ninja) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
@@ -21,6 +21,11 @@ test: build
 
 quickstart: build
 	$(BUILD)/hone quickstart --seed $(SEED) --output $(OUT)
+
+# The longer run of the same kind; tens of minutes on 2 cores.
+countdown: build
+	$(BUILD)/hone quickstart --task countdown --set-task max_number=50 --set-task tries=8 \
+	  --sft configs/countdown-sft.toml --grpo configs/countdown.toml --seed $(SEED) --output runs/countdown
 
 # Against transformers and TRL, in a Python environment of its own. Takes minutes and 3 GB.
 parity: build

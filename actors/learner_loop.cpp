@@ -9,7 +9,9 @@ LearnerLoop::LearnerLoop(std::shared_ptr<Ring> ring, const std::string& identity
 
 std::optional<control::LearnerDone> LearnerLoop::Slice() {
   if (!asked_) {
-    if (session_.done() || stop_) {
+    // The flag is read here too: short steps would outrun the supervisor, who looks every 20 ms.
+    const std::atomic<bool>* interrupt = ring_->options.interrupt;
+    if (session_.done() || stop_ || (interrupt != nullptr && interrupt->load())) {
       const std::filesystem::path checkpoint = session_.Checkpoint();
       return control::LearnerDone{session_.step(), session_.next_batch(), checkpoint.string(),
                                   !session_.done()};

@@ -1,4 +1,5 @@
-// The one list of config keys: where each lies in the structs, and what it may be. Reading, writing,
+// The one list of config keys: where each lies in the structs, and what it may be. Reading,
+// writing,
 // --set and the nearest-key message all go over this list.
 #pragma once
 
@@ -23,11 +24,14 @@ struct Limits {
 inline Limits AtLeast(double low) { return {.low = low}; }
 inline Limits Above(double low) { return {.low = low, .low_open = true}; }
 inline Limits Between(double low, double high) { return {.low = low, .high = high}; }
-inline Limits AboveUpTo(double low, double high) { return {.low = low, .high = high, .low_open = true}; }
+inline Limits AboveUpTo(double low, double high) {
+  return {.low = low, .high = high, .low_open = true};
+}
 inline Limits OneOf(std::vector<std::string> words) { return {.one_of = std::move(words)}; }
 inline Limits Required() { return {.required = true}; }
 
-// Calls visitor.Section(name) and visitor.Field(key, member, limits) for every key of a command's config.
+// Calls visitor.Section(name) and visitor.Field(key, member, limits) for every key of a command's
+// config.
 template <class Visitor>
 void VisitConfig(Command command, Config& c, Visitor&& visitor) {
   const bool train = command == Command::kTrain;

@@ -27,13 +27,25 @@ std::string Found(const toml::node& node) {
   node.visit([&](const auto& value) { text << value; });
   std::string_view kind = "a value";
   switch (node.type()) {
-    case toml::node_type::string: kind = "the string"; break;
-    case toml::node_type::integer: kind = "the integer"; break;
-    case toml::node_type::floating_point: kind = "the number"; break;
-    case toml::node_type::boolean: kind = "the boolean"; break;
-    case toml::node_type::array: kind = "the array"; break;
-    case toml::node_type::table: return "a table";
-    default: break;
+    case toml::node_type::string:
+      kind = "the string";
+      break;
+    case toml::node_type::integer:
+      kind = "the integer";
+      break;
+    case toml::node_type::floating_point:
+      kind = "the number";
+      break;
+    case toml::node_type::boolean:
+      kind = "the boolean";
+      break;
+    case toml::node_type::array:
+      kind = "the array";
+      break;
+    case toml::node_type::table:
+      return "a table";
+    default:
+      break;
   }
   return fmt::format("{} {}", kind, text.str());
 }
@@ -50,8 +62,8 @@ class Reader {
     if (node == nullptr) return;
     table_ = node->as_table();
     if (table_ == nullptr) {
-      throw UsageError(fmt::format("{}: {}: expected a table [{}], found {}", Place(path_, node->source()), name,
-                                   name, Found(*node)));
+      throw UsageError(fmt::format("{}: {}: expected a table [{}], found {}",
+                                   Place(path_, node->source()), name, name, Found(*node)));
     }
   }
 
@@ -61,14 +73,16 @@ class Reader {
     const toml::node* node = table_ == nullptr ? nullptr : table_->get(key);
     if (node == nullptr) {
       if (limits.required) {
-        throw UsageError(fmt::format("{}: [{}] {}: expected a value, found none", path_, section_, key));
+        throw UsageError(
+            fmt::format("{}: [{}] {}: expected a value, found none", path_, section_, key));
       }
       return;
     }
     Read(*node, key, member, limits);
   }
 
-  // After the visit: whatever the file holds and the list does not. `apart` are the tables read elsewhere.
+  // After the visit: whatever the file holds and the list does not. `apart` are the tables read
+  // elsewhere.
   void RefuseUnknown(const std::vector<std::string>& apart) const {
     std::vector<std::string> sections = apart;
     for (const auto& [name, keys] : known_) sections.push_back(name);
@@ -77,72 +91,84 @@ class Reader {
       if (std::find(apart.begin(), apart.end(), section) != apart.end()) continue;
       const auto known = known_.find(section);
       if (known == known_.end()) {
-        throw UsageError(fmt::format("{}: [{}]: unknown section{}", Place(path_, node.source()), section,
-                                     DidYouMean(section, sections)));
+        throw UsageError(fmt::format("{}: [{}]: unknown section{}", Place(path_, node.source()),
+                                     section, DidYouMean(section, sections)));
       }
       for (const auto& [key, value] : *node.as_table()) {
         const std::string word(key.str());
-        if (std::find(known->second.begin(), known->second.end(), word) != known->second.end()) continue;
-        throw UsageError(fmt::format("{}: [{}] {}: unknown key{}", Place(path_, value.source()), section, word,
-                                     DidYouMean(word, known->second)));
+        if (std::find(known->second.begin(), known->second.end(), word) != known->second.end())
+          continue;
+        throw UsageError(fmt::format("{}: [{}] {}: unknown key{}", Place(path_, value.source()),
+                                     section, word, DidYouMean(word, known->second)));
       }
     }
   }
 
-  [[noreturn]] void Wrong(const toml::node& node, const std::string& key, const std::string& expected) const {
-    throw UsageError(fmt::format("{}: [{}] {}: expected {}, found {}", Place(path_, node.source()), section_, key,
-                                 expected, Found(node)));
+  [[noreturn]] void Wrong(const toml::node& node, const std::string& key,
+                          const std::string& expected) const {
+    throw UsageError(fmt::format("{}: [{}] {}: expected {}, found {}", Place(path_, node.source()),
+                                 section_, key, expected, Found(node)));
   }
 
  private:
   static std::string Range(const Limits& limits) {
     std::string text;
-    if (std::isfinite(limits.low)) text += fmt::format(" {} {}", limits.low_open ? "above" : "of at least", limits.low);
-    if (std::isfinite(limits.high)) text += fmt::format("{} at most {}", text.empty() ? "" : " and", limits.high);
+    if (std::isfinite(limits.low))
+      text += fmt::format(" {} {}", limits.low_open ? "above" : "of at least", limits.low);
+    if (std::isfinite(limits.high))
+      text += fmt::format("{} at most {}", text.empty() ? "" : " and", limits.high);
     return text;
   }
 
-  void CheckRange(const toml::node& node, const std::string& key, double value, const Limits& limits,
-                  const std::string& kind) const {
+  void CheckRange(const toml::node& node, const std::string& key, double value,
+                  const Limits& limits, const std::string& kind) const {
     const bool low = limits.low_open ? value > limits.low : value >= limits.low;
-    if (!low || !(value <= limits.high) || !std::isfinite(value)) Wrong(node, key, kind + Range(limits));
+    if (!low || !(value <= limits.high) || !std::isfinite(value))
+      Wrong(node, key, kind + Range(limits));
   }
 
   void Read(const toml::node& node, const std::string& key, bool& member, const Limits&) const {
     if (!node.is_boolean()) Wrong(node, key, "true or false");
     member = node.as_boolean()->get();
   }
-  void Read(const toml::node& node, const std::string& key, int64_t& member, const Limits& limits) const {
+  void Read(const toml::node& node, const std::string& key, int64_t& member,
+            const Limits& limits) const {
     if (!node.is_integer()) Wrong(node, key, "an integer" + Range(limits));
     member = node.as_integer()->get();
     CheckRange(node, key, static_cast<double>(member), limits, "an integer");
   }
-  void Read(const toml::node& node, const std::string& key, uint64_t& member, const Limits& limits) const {
+  void Read(const toml::node& node, const std::string& key, uint64_t& member,
+            const Limits& limits) const {
     int64_t value = 0;
     Read(node, key, value, limits);
     member = static_cast<uint64_t>(value);
   }
-  void Read(const toml::node& node, const std::string& key, double& member, const Limits& limits) const {
+  void Read(const toml::node& node, const std::string& key, double& member,
+            const Limits& limits) const {
     if (!node.is_number()) Wrong(node, key, "a number" + Range(limits));
     member = *node.value<double>();
     CheckRange(node, key, member, limits, "a number");
   }
-  void Read(const toml::node& node, const std::string& key, std::optional<double>& member, const Limits& limits) const {
+  void Read(const toml::node& node, const std::string& key, std::optional<double>& member,
+            const Limits& limits) const {
     double value = 0;
     Read(node, key, value, limits);
     member = value;
   }
-  void Read(const toml::node& node, const std::string& key, std::string& member, const Limits& limits) const {
+  void Read(const toml::node& node, const std::string& key, std::string& member,
+            const Limits& limits) const {
     const auto& words = limits.one_of;
     const std::string expected =
         words.empty() ? "a string" : fmt::format("one of \"{}\"", fmt::join(words, "\", \""));
     if (!node.is_string()) Wrong(node, key, expected);
     member = node.as_string()->get();
     if (words.empty() || std::find(words.begin(), words.end(), member) != words.end()) return;
-    throw UsageError(fmt::format("{}: [{}] {}: expected {}, found {}{}", Place(path_, node.source()), section_, key,
-                                 expected, Found(node), DidYouMean(member, words)));
+    throw UsageError(fmt::format("{}: [{}] {}: expected {}, found {}{}",
+                                 Place(path_, node.source()), section_, key, expected, Found(node),
+                                 DidYouMean(member, words)));
   }
-  void Read(const toml::node& node, const std::string& key, std::vector<std::string>& member, const Limits&) const {
+  void Read(const toml::node& node, const std::string& key, std::vector<std::string>& member,
+            const Limits&) const {
     const toml::array* array = node.as_array();
     if (array == nullptr) Wrong(node, key, "an array of strings");
     member.clear();
@@ -175,7 +201,9 @@ std::string Number(double value) {
 
 class Writer {
  public:
-  void Section(const std::string& name) { text_ += fmt::format("{}[{}]\n", text_.empty() ? "" : "\n", name); }
+  void Section(const std::string& name) {
+    text_ += fmt::format("{}[{}]\n", text_.empty() ? "" : "\n", name);
+  }
   void Field(const std::string& key, const std::string& v, const Limits&) { Line(key, Quoted(v)); }
   void Field(const std::string& key, bool v, const Limits&) { Line(key, v ? "true" : "false"); }
   void Field(const std::string& key, int64_t v, const Limits&) { Line(key, fmt::format("{}", v)); }
@@ -189,7 +217,9 @@ class Writer {
     for (const auto& item : v) items += (items.empty() ? "" : ", ") + Quoted(item);
     Line(key, "[" + items + "]");
   }
-  void Line(const std::string& key, const std::string& value) { text_ += fmt::format("{} = {}\n", key, value); }
+  void Line(const std::string& key, const std::string& value) {
+    text_ += fmt::format("{} = {}\n", key, value);
+  }
   std::string text() const { return text_; }
 
  private:
@@ -212,7 +242,8 @@ Json ToJson(const Reader& reader, const std::string& key, const toml::node& node
 RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::node& node) {
   const toml::table* table = node.as_table();
   if (table == nullptr) {
-    throw UsageError(fmt::format("{}: reward: expected tables [[reward]], found {}", Place(path, node.source()), Found(node)));
+    throw UsageError(fmt::format("{}: reward: expected tables [[reward]], found {}",
+                                 Place(path, node.source()), Found(node)));
   }
   RewardConfig reward;
   for (const auto& [key, value] : *table) {
@@ -246,7 +277,8 @@ void ReadRewards(Reader& reader, const std::string& path, const toml::table& roo
   if (node == nullptr) return;
   const toml::array* array = node->as_array();
   if (array == nullptr) {
-    throw UsageError(fmt::format("{}: reward: expected tables [[reward]], found {}", Place(path, node->source()), Found(*node)));
+    throw UsageError(fmt::format("{}: reward: expected tables [[reward]], found {}",
+                                 Place(path, node->source()), Found(*node)));
   }
   for (const auto& item : *array) run->rewards.push_back(ReadReward(reader, path, item));
   // Where the answer stands is said once, in [data]; a [[reward]] may still say otherwise.
@@ -257,8 +289,9 @@ void ReadRewards(Reader& reader, const std::string& path, const toml::table& roo
   for (const auto& reward : run->rewards) {
     const auto named = [&](const RewardConfig& other) { return other.verifier == reward.gate; };
     if (!reward.gate.empty() && std::none_of(run->rewards.begin(), run->rewards.end(), named)) {
-      throw UsageError(fmt::format("{}: [[reward]] gate: expected the name of another [[reward]]'s verifier, found \"{}\"",
-                                   Place(path, node->source()), reward.gate));
+      throw UsageError(fmt::format(
+          "{}: [[reward]] gate: expected the name of another [[reward]]'s verifier, found \"{}\"",
+          Place(path, node->source()), reward.gate));
     }
   }
 }
@@ -268,13 +301,16 @@ void CheckTogether(Command command, const std::string& path, const RunConfig& ru
   const Config& c = run.config;
   const auto refuse = [&](const std::string& text) { throw UsageError(path + ": " + text); };
   if (c.policy.backend == "exact" && c.policy.device != "cpu") {
-    refuse("[policy] device: expected \"cpu\" with backend \"exact\", found \"" + c.policy.device + "\"");
+    refuse("[policy] device: expected \"cpu\" with backend \"exact\", found \"" + c.policy.device +
+           "\"");
   }
-  if (c.run.name.empty() || c.run.name.find('/') != std::string::npos || c.run.name == "." || c.run.name == "..") {
+  if (c.run.name.empty() || c.run.name.find('/') != std::string::npos || c.run.name == "." ||
+      c.run.name == "..") {
     refuse("[run] name: expected a plain folder name, found \"" + c.run.name + "\"");
   }
   const bool replay = command == Command::kTrain && c.rollout.source == "replay";
-  if (replay && c.rollout.replay.empty()) refuse("[rollout] replay: expected a file with source \"replay\", found none");
+  if (replay && c.rollout.replay.empty())
+    refuse("[rollout] replay: expected a file with source \"replay\", found none");
   if (!replay && command == Command::kTrain && !c.rollout.replay.empty()) {
     refuse("[rollout] replay: expected source = \"replay\" beside it, found source = \"generate\"");
   }
@@ -283,8 +319,8 @@ void CheckTogether(Command command, const std::string& path, const RunConfig& ru
     refuse("[[reward]]: expected at least one verifier, found none");
   }
   if (c.algorithm.epsilon_high && *c.algorithm.epsilon_high < c.algorithm.epsilon) {
-    refuse(fmt::format("[algorithm] epsilon_high: expected at least epsilon ({}), found {}", c.algorithm.epsilon,
-                       *c.algorithm.epsilon_high));
+    refuse(fmt::format("[algorithm] epsilon_high: expected at least epsilon ({}), found {}",
+                       c.algorithm.epsilon, *c.algorithm.epsilon_high));
   }
 }
 
@@ -292,7 +328,8 @@ void CheckTogether(Command command, const std::string& path, const RunConfig& ru
 void Override(toml::table& root, const std::string& text) {
   const auto equals = text.find('=');
   const auto dot = text.find('.');
-  if (equals == std::string::npos || dot == std::string::npos || dot > equals || dot == 0 || dot + 1 == equals) {
+  if (equals == std::string::npos || dot == std::string::npos || dot > equals || dot == 0 ||
+      dot + 1 == equals) {
     throw UsageError(fmt::format("--set: expected section.key=value, found \"{}\"", text));
   }
   std::string section = text.substr(0, dot), key = text.substr(dot + 1, equals - dot - 1);
@@ -308,11 +345,14 @@ void Override(toml::table& root, const std::string& text) {
     const auto second = key.find('.');
     size_t index = 0;
     const char* end = key.data() + std::min(second, key.size());
-    const bool number = second != std::string::npos && std::from_chars(key.data(), end, index).ptr == end;
+    const bool number =
+        second != std::string::npos && std::from_chars(key.data(), end, index).ptr == end;
     toml::array* rewards = root["reward"].as_array();
     if (!number || rewards == nullptr || index >= rewards->size()) {
-      throw UsageError(fmt::format("--set: expected reward.N.key=value with N below the number of [[reward]] tables, "
-                                   "found \"{}\"", text));
+      throw UsageError(fmt::format(
+          "--set: expected reward.N.key=value with N below the number of [[reward]] tables, "
+          "found \"{}\"",
+          text));
     }
     target = rewards->get(index)->as_table();
     key = key.substr(second + 1);
@@ -326,20 +366,23 @@ void Override(toml::table& root, const std::string& text) {
 
 }  // namespace
 
-RunConfig LoadConfig(Command command, const std::filesystem::path& path, const std::vector<std::string>& overrides) {
+RunConfig LoadConfig(Command command, const std::filesystem::path& path,
+                     const std::vector<std::string>& overrides) {
   const std::string name = path.string(), text = ReadFile(path);
   toml::table root;
   try {
     root = toml::parse(text, name);
   } catch (const toml::parse_error& error) {
-    throw UsageError(fmt::format("{}:{}: expected TOML: {}", name, error.source().begin.line, error.description()));
+    throw UsageError(fmt::format("{}:{}: expected TOML: {}", name, error.source().begin.line,
+                                 error.description()));
   }
   for (const auto& item : overrides) Override(root, item);
   RunConfig run;
   Reader reader(name, root);
   VisitConfig(command, run.config, reader);
   if (command == Command::kTrain) ReadRewards(reader, name, root, &run);
-  reader.RefuseUnknown(command == Command::kTrain ? std::vector<std::string>{"reward"} : std::vector<std::string>{});
+  reader.RefuseUnknown(command == Command::kTrain ? std::vector<std::string>{"reward"}
+                                                  : std::vector<std::string>{});
   CheckTogether(command, name, run);
   return run;
 }
@@ -350,9 +393,11 @@ std::string ConfigToToml(Command command, const RunConfig& run) {
   VisitConfig(command, config, writer);
   std::string text = writer.text();
   for (const auto& reward : run.rewards) {
-    text += fmt::format("\n[[reward]]\nverifier = {}\nweight = {}\n", Quoted(reward.verifier), Number(reward.weight));
+    text += fmt::format("\n[[reward]]\nverifier = {}\nweight = {}\n", Quoted(reward.verifier),
+                        Number(reward.weight));
     if (!reward.gate.empty()) text += fmt::format("gate = {}\n", Quoted(reward.gate));
-    for (const auto& [key, value] : reward.options.items()) text += fmt::format("{} = {}\n", key, value.dump());
+    for (const auto& [key, value] : reward.options.items())
+      text += fmt::format("{} = {}\n", key, value.dump());
   }
   return text;
 }

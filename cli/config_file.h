@@ -14,16 +14,20 @@ namespace hone {
 struct RunConfig {
   Config config;
   std::vector<RewardConfig> rewards;  // of `train`
-  std::filesystem::path folder() const { return std::filesystem::path(config.run.output_dir) / config.run.name; }
+  std::filesystem::path folder() const {
+    return std::filesystem::path(config.run.output_dir) / config.run.name;
+  }
 };
 
-// Reads `path`, then applies overrides of the form "section.key=value" (value as TOML; what is no TOML
-// value is a string; rewards are "reward.0.weight=0.5"). Throws FileError when the file cannot be read, and
-// UsageError with file, line, what was expected, what was found and the nearest key for anything wrong in it.
+// Reads `path`, then applies overrides of the form "section.key=value" (value as TOML; what is no
+// TOML value is a string; rewards are "reward.0.weight=0.5"). Throws FileError when the file cannot
+// be read, and UsageError with file, line, what was expected, what was found and the nearest key
+// for anything wrong in it.
 RunConfig LoadConfig(Command command, const std::filesystem::path& path,
                      const std::vector<std::string>& overrides);
 
-// The resolved config as TOML, every default written out; LoadConfig reads it back to the same values.
+// The resolved config as TOML, every default written out; LoadConfig reads it back to the same
+// values.
 std::string ConfigToToml(Command command, const RunConfig& run);
 
 }  // namespace hone

@@ -129,8 +129,12 @@ void InitModel(const Options& options) {
 
 }  // namespace
 
-void InitModelFolder(const fs::path& config, const fs::path& tokenizer, uint64_t seed, const fs::path& output) {
-  InitModel({.config = config.string(), .tokenizer = tokenizer.string(), .output = output.string(), .seed = seed});
+void InitModelFolder(const fs::path& config, const fs::path& tokenizer, uint64_t seed,
+                     const fs::path& output) {
+  InitModel({.config = config.string(),
+             .tokenizer = tokenizer.string(),
+             .output = output.string(),
+             .seed = seed});
 }
 
 void AddInitModelCommand(CLI::App& program) {

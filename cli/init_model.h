@@ -6,8 +6,9 @@
 
 namespace hone {
 
-// Throws FileError for a bad config or tokenizer, UsageError when `output` is something else than a model folder.
-void InitModelFolder(const std::filesystem::path& config, const std::filesystem::path& tokenizer, uint64_t seed,
-                     const std::filesystem::path& output);
+// Throws FileError for a bad config or tokenizer, UsageError when `output` is something else than a
+// model folder.
+void InitModelFolder(const std::filesystem::path& config, const std::filesystem::path& tokenizer,
+                     uint64_t seed, const std::filesystem::path& output);
 
 }  // namespace hone

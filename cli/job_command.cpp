@@ -6,7 +6,8 @@
 
 namespace hone {
 
-void AddJobCommand(CLI::App& program, Command kind, const std::string& name, const std::string& about, Job job) {
+void AddJobCommand(CLI::App& program, Command kind, const std::string& name,
+                   const std::string& about, Job job) {
   struct Flags {
     std::string config, resume_folder;
     std::vector<std::string> overrides;
@@ -18,11 +19,13 @@ void AddJobCommand(CLI::App& program, Command kind, const std::string& name, con
   command->add_option("--set", flags->overrides, "Override a key: section.key=value (repeatable)")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  CLI::Option* resume = command->add_option("--resume", flags->resume_folder,
-                                            "Go on from the last whole checkpoint of the run's folder, or of RUN_DIR");
+  CLI::Option* resume = command->add_option(
+      "--resume", flags->resume_folder,
+      "Go on from the last whole checkpoint of the run's folder, or of RUN_DIR");
   resume->expected(0, 1)->type_name("[RUN_DIR]");
   command
-      ->add_option("--threads", flags->options.threads, "Threads of the learner and of each rollout worker; 0: all cores")
+      ->add_option("--threads", flags->options.threads,
+                   "Threads of the learner and of each rollout worker; 0: all cores")
       ->check(CLI::Range(0, 1024));
   command->callback([=] {
     RunConfig run = LoadConfig(kind, flags->config, flags->overrides);

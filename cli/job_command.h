@@ -11,6 +11,7 @@
 namespace hone {
 
 using Job = std::function<std::filesystem::path(const RunConfig&, const JobOptions&)>;
-void AddJobCommand(CLI::App& program, Command kind, const std::string& name, const std::string& about, Job job);
+void AddJobCommand(CLI::App& program, Command kind, const std::string& name,
+                   const std::string& about, Job job);
 
 }  // namespace hone

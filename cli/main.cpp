@@ -12,7 +12,8 @@ namespace {
 
 int Main(int argc, char** argv) {
   StartLog();
-  CLI::App program{"hone: train language models to reason, by rewards that a rule can check", "hone"};
+  CLI::App program{"hone: train language models to reason, by rewards that a rule can check",
+                   "hone"};
   program.require_subcommand(1);
   program.set_version_flag("--version", HONE_VERSION);
   AddQuickstartCommand(program);

@@ -25,8 +25,11 @@ std::string Clock(double seconds) {
 }  // namespace
 
 Progress::Progress(std::string title, int64_t steps)
-    : title_(std::move(title)), steps_(static_cast<uint64_t>(steps)), terminal_(::isatty(STDERR_FILENO) == 1),
-      begin_(std::chrono::steady_clock::now()), last_line_(begin_) {}
+    : title_(std::move(title)),
+      steps_(static_cast<uint64_t>(steps)),
+      terminal_(::isatty(STDERR_FILENO) == 1),
+      begin_(std::chrono::steady_clock::now()),
+      last_line_(begin_) {}
 
 Progress::~Progress() {
   if (open_line_) std::fputc('\n', stderr);
@@ -34,17 +37,22 @@ Progress::~Progress() {
 
 void Progress::Step(uint64_t step, const Metrics& metrics) {
   const auto now = std::chrono::steady_clock::now();
-  // Without a terminal a line every five seconds is enough; the first and the last are always shown.
+  // Without a terminal a line every five seconds is enough; the first and the last are always
+  // shown.
   if (step <= done_before_) done_before_ = step - 1;
-  const bool due = step == done_before_ + 1 || step >= steps_ || now - last_line_ > std::chrono::seconds(5);
+  const bool due =
+      step == done_before_ + 1 || step >= steps_ || now - last_line_ > std::chrono::seconds(5);
   if (!terminal_ && !due) return;
   last_line_ = now;
   const double spent = std::chrono::duration<double>(now - begin_).count();
-  const double left = spent / static_cast<double>(step - done_before_) * static_cast<double>(steps_ - step);
-  std::string line = fmt::format("{} {:>{}}/{}", title_, step, std::to_string(steps_).size(), steps_);
+  const double left =
+      spent / static_cast<double>(step - done_before_) * static_cast<double>(steps_ - step);
+  std::string line =
+      fmt::format("{} {:>{}}/{}", title_, step, std::to_string(steps_).size(), steps_);
   const auto show = [&](const char* key, const char* label, const char* format) {
     const auto found = metrics.find(key);
-    if (found != metrics.end()) line += fmt::format("  {} {}", label, fmt::format(fmt::runtime(format), found->second));
+    if (found != metrics.end())
+      line += fmt::format("  {} {}", label, fmt::format(fmt::runtime(format), found->second));
   };
   show("loss", "loss", "{:8.4f}");
   show("reward", "reward", "{:6.3f}");

@@ -25,8 +25,8 @@ class Progress {
   std::chrono::steady_clock::time_point begin_, last_line_;
 };
 
-// While it lives, SIGINT and SIGTERM ask the run to stop in order (a checkpoint, exit code 130); a second
-// signal ends the program at once.
+// While it lives, SIGINT and SIGTERM ask the run to stop in order (a checkpoint, exit code 130); a
+// second signal ends the program at once.
 class InterruptGuard {
  public:
   InterruptGuard();

@@ -15,16 +15,20 @@ void PrepareRunFolder(Command command, const RunConfig& run, bool resume) {
   const std::string text = ConfigToToml(command, run);
   const bool exists = fs::exists(folder / "metrics.jsonl") || fs::exists(folder / "checkpoints");
   if (exists && !resume) {
-    throw UsageError(fmt::format("{}: expected a new folder, found a run: go on with it by --resume, or give another "
-                                 "[run] name", folder.string()));
+    throw UsageError(fmt::format(
+        "{}: expected a new folder, found a run: go on with it by --resume, or give another "
+        "[run] name",
+        folder.string()));
   }
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) throw RunError(fmt::format("{}: cannot make the folder: {}", folder.string(), error.message()));
+  if (error)
+    throw RunError(fmt::format("{}: cannot make the folder: {}", folder.string(), error.message()));
   StartLog(run.config.logging.level);
   LogToFile(folder / "log.txt");
   if (exists && fs::exists(config) && ReadFile(config) != text) {
-    spdlog::warn("{} differs from the config given: the run goes on with the one given", config.string());
+    spdlog::warn("{} differs from the config given: the run goes on with the one given",
+                 config.string());
   }
   WriteFileAtomically(config, text);
 }
@@ -37,8 +41,9 @@ void SetRunFolder(RunConfig* run, const fs::path& folder) {
 
 fs::path FinishRun(const fs::path& checkpoint, bool interrupted) {
   if (interrupted) {
-    throw Error(ExitCode::kInterrupted,
-                fmt::format("interrupted; checkpoint in {}; go on with --resume", checkpoint.string()));
+    throw Error(
+        ExitCode::kInterrupted,
+        fmt::format("interrupted; checkpoint in {}; go on with --resume", checkpoint.string()));
   }
   return checkpoint;
 }

@@ -7,8 +7,9 @@
 
 namespace hone {
 
-// Makes the folder, writes the resolved config.toml and starts log.txt. Without `resume` a folder that
-// already holds a run is refused (UsageError); with it, a config that differs from the folder's is warned of.
+// Makes the folder, writes the resolved config.toml and starts log.txt. Without `resume` a folder
+// that already holds a run is refused (UsageError); with it, a config that differs from the
+// folder's is warned of.
 void PrepareRunFolder(Command command, const RunConfig& run, bool resume);
 
 // Makes `folder` the run's folder, whatever the config says.

@@ -9,18 +9,17 @@
 namespace hone {
 
 // config → run folder → ring (or replay) → checkpoints. Everything between lives below:
-//   actors/run.h       the ring: prompt source, broker, rollout and reward workers, learner, supervisor
-//   rollout/engine.h   tokens in, tokens out
-//   reward/scorer.h    verifiers, weights, gates
-//   learner/session.h  one batch: loss, update, traces, metrics, checkpoint
+//   actors/run.h       the ring: prompt source, broker, rollout and reward workers, learner,
+//   supervisor rollout/engine.h   tokens in, tokens out reward/scorer.h    verifiers, weights,
+//   gates learner/session.h  one batch: loss, update, traces, metrics, checkpoint
 std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& options) {
   InterruptGuard interrupt;
   PrepareRunFolder(Command::kTrain, run, options.resume);
   Progress progress("train", run.config.run.steps);
   const auto on_step = [&](uint64_t step, const Metrics& metrics) { progress.Step(step, metrics); };
   if (run.config.rollout.source == "replay") {
-    const ReplayOutcome outcome =
-        TrainReplay(run.config, run.folder(), options.resume, options.threads, on_step, interrupt.flag());
+    const ReplayOutcome outcome = TrainReplay(run.config, run.folder(), options.resume,
+                                              options.threads, on_step, interrupt.flag());
     return FinishRun(outcome.checkpoint, outcome.interrupted);
   }
   RunOptions ring;
@@ -36,7 +35,8 @@ std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& option
 }
 
 void AddTrainCommand(CLI::App& program) {
-  AddJobCommand(program, Command::kTrain, "train", "Train a policy by GRPO, as one TOML file says", RunTraining);
+  AddJobCommand(program, Command::kTrain, "train", "Train a policy by GRPO, as one TOML file says",
+                RunTraining);
 }
 
 }  // namespace hone

@@ -28,7 +28,8 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
   ~Buffer() { std::free(data_); }
 
-  // Makes room for `size` elements, all zero; what was held is lost. Keeps the memory when it suffices.
+  // Makes room for `size` elements, all zero; what was held is lost. Keeps the memory when it
+  // suffices.
   void Resize(size_t size) {
     Reserve(size);
     if (size > 0) std::memset(data_, 0, size * sizeof(T));

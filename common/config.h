@@ -1,5 +1,5 @@
-// What a user may say of a run, as plain structs with every default in one place. Parsed once, at the
-// edge (cli/config_file.h); nothing deeper reads TOML. Names are TRL's where it has one.
+// What a user may say of a run, as plain structs with every default in one place. Parsed once, at
+// the edge (cli/config_file.h); nothing deeper reads TOML. Names are TRL's where it has one.
 #pragma once
 
 #include <cstdint>
@@ -12,27 +12,27 @@ namespace hone {
 struct RunSection {
   std::string name = "run";
   uint64_t seed = 0;
-  int64_t steps = 100;               // optimizer steps, as TRL's max_steps
-  std::string output_dir = "runs";   // the run's folder is output_dir/name
+  int64_t steps = 100;              // optimizer steps, as TRL's max_steps
+  std::string output_dir = "runs";  // the run's folder is output_dir/name
 };
 
 struct PolicySection {
-  std::string model;                 // a Hugging Face folder
-  std::string backend = "exact";     // "exact" or "torch"
+  std::string model;              // a Hugging Face folder
+  std::string backend = "exact";  // "exact" or "torch"
   std::string device = "cpu";
 };
 
 struct DataSection {
-  std::string train;                 // a JSON Lines file
+  std::string train;  // a JSON Lines file
   std::string prompt_column = "prompt";
   std::string answer_column = "answer";
-  std::string system_prompt;         // put before each prompt, when not empty
+  std::string system_prompt;  // put before each prompt, when not empty
   bool shuffle = true;
 };
 
 struct RolloutSection {
-  std::string source = "generate";   // "generate", or "replay" of recorded traces
-  std::string replay;                // the traces' file or folder
+  std::string source = "generate";  // "generate", or "replay" of recorded traces
+  std::string replay;               // the traces' file or folder
   int64_t num_generations = 8;
   int64_t prompts_per_step = 8;
   int64_t max_prompt_length = 512;
@@ -45,15 +45,15 @@ struct RolloutSection {
   std::vector<std::string> stop;
   bool ignore_eos = false;
   int64_t workers = 1;
-  int64_t staleness = 0;             // only 0 so far: strict on-policy
+  int64_t staleness = 0;  // only 0 so far: strict on-policy
 };
 
 struct AlgorithmSection {
-  std::string loss_type = "dapo";    // "grpo", "bnpo", "dr_grpo", "dapo"
+  std::string loss_type = "dapo";       // "grpo", "bnpo", "dr_grpo", "dapo"
   std::string scale_rewards = "group";  // "group", "batch", "none"
-  double beta = 0.0;                 // of the KL penalty
+  double beta = 0.0;                    // of the KL penalty
   double epsilon = 0.2;
-  std::optional<double> epsilon_high;   // epsilon when not given
+  std::optional<double> epsilon_high;  // epsilon when not given
   int64_t num_iterations = 1;
   bool mask_truncated_completions = false;
   bool use_bias_correction_kl = true;
@@ -61,13 +61,14 @@ struct AlgorithmSection {
 
 struct OptimizerSection {
   double learning_rate = 1e-6;
-  std::string lr_scheduler_type = "linear";  // "linear", "cosine", "constant", "constant_with_warmup"
+  std::string lr_scheduler_type =
+      "linear";  // "linear", "cosine", "constant", "constant_with_warmup"
   int64_t warmup_steps = 0;
   double weight_decay = 0.0;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
-  double max_grad_norm = 1.0;        // 0: no clip
+  double max_grad_norm = 1.0;  // 0: no clip
 };
 
 struct LearnerSection {
@@ -75,8 +76,8 @@ struct LearnerSection {
 };
 
 struct CheckpointSection {
-  int64_t every = 100;               // steps; the last step is always saved. 0: only the last
-  int64_t keep = 2;                  // newest checkpoints kept; 0: all
+  int64_t every = 100;  // steps; the last step is always saved. 0: only the last
+  int64_t keep = 2;     // newest checkpoints kept; 0: all
 };
 
 struct LoggingSection {
@@ -86,7 +87,7 @@ struct LoggingSection {
 };
 
 struct SftSection {
-  int64_t batch_size = 32;           // examples a step
+  int64_t batch_size = 32;  // examples a step
 };
 
 struct Config {

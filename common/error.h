@@ -10,12 +10,13 @@ namespace hone {
 enum class ExitCode : int {
   kOk = 0,
   kRunFailed = 1,
-  kUsage = 2,     // wrong command line or config
-  kBadFile = 3,   // a file that cannot be read or is not what it claims to be
+  kUsage = 2,    // wrong command line or config
+  kBadFile = 3,  // a file that cannot be read or is not what it claims to be
   kInterrupted = 130,
 };
 
-// Base of all errors of hone. The message says what was expected, what was found, where, and what to do.
+// Base of all errors of hone. The message says what was expected, what was found, where, and what
+// to do.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

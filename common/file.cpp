@@ -22,7 +22,8 @@ namespace {
 
 int OpenForReading(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(errno)));
+  if (fd < 0)
+    throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(errno)));
   struct stat info;
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
@@ -38,10 +39,12 @@ std::string ReadFile(const fs::path& path) {
   std::string bytes;
   char chunk[1 << 16];
   ssize_t got;
-  while ((got = ::read(fd, chunk, sizeof(chunk))) > 0) bytes.append(chunk, static_cast<size_t>(got));
+  while ((got = ::read(fd, chunk, sizeof(chunk))) > 0)
+    bytes.append(chunk, static_cast<size_t>(got));
   const int error = errno;
   ::close(fd);
-  if (got < 0) throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(error)));
+  if (got < 0)
+    throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(error)));
   return bytes;
 }
 
@@ -135,7 +138,8 @@ void WriteFolderAtomically(const fs::path& path, const std::function<void(const 
     SyncFolder(beside);
     if (!fs::exists(target)) {
       fs::rename(beside, target);
-    } else if (::renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) != 0) {
+    } else if (::renameat2(AT_FDCWD, beside.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) !=
+               0) {
       ThrowWrite(target, errno);
     }
     SyncFolder(parent);
@@ -162,10 +166,12 @@ void LineLog::Append(std::string_view line) {
   if (!out_) ThrowWrite(path_, errno);
 }
 
-void ForEachLine(const fs::path& path, const std::function<void(const std::string&, int64_t)>& handle) {
+void ForEachLine(const fs::path& path,
+                 const std::function<void(const std::string&, int64_t)>& handle) {
   std::ifstream in(path, std::ios::binary);
   if (!in || fs::is_directory(path)) {
-    throw FileError(path.string(), "", fmt::format("cannot read: {}", std::strerror(errno ? errno : EISDIR)));
+    throw FileError(path.string(), "",
+                    fmt::format("cannot read: {}", std::strerror(errno ? errno : EISDIR)));
   }
   std::string line;
   int64_t number = 0;

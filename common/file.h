@@ -66,7 +66,8 @@ class LineLog {
   std::ofstream out_;
 };
 
-// Calls handle(line, number) for every line that is not blank; numbers count from 1. Throws FileError.
+// Calls handle(line, number) for every line that is not blank; numbers count from 1. Throws
+// FileError.
 void ForEachLine(const std::filesystem::path& path,
                  const std::function<void(const std::string& line, int64_t number)>& handle);
 

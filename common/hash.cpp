@@ -14,14 +14,17 @@ Hash128 HashBytes(const void* data, size_t size) {
   return {hash.high64, hash.low64};
 }
 
-Hash128 HashBytes(std::span<const std::byte> bytes) { return HashBytes(bytes.data(), bytes.size()); }
+Hash128 HashBytes(std::span<const std::byte> bytes) {
+  return HashBytes(bytes.data(), bytes.size());
+}
 
 bool ParseHash(const std::string& text, Hash128* hash) {
   if (text.size() != 32) return false;
   const char* begin = text.data();
   const auto high = std::from_chars(begin, begin + 16, hash->high, 16);
   const auto low = std::from_chars(begin + 16, begin + 32, hash->low, 16);
-  return high.ec == std::errc() && high.ptr == begin + 16 && low.ec == std::errc() && low.ptr == begin + 32;
+  return high.ec == std::errc() && high.ptr == begin + 16 && low.ec == std::errc() &&
+         low.ptr == begin + 32;
 }
 
 }  // namespace hone

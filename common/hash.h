@@ -1,4 +1,5 @@
-// XXH3, 128 bits: the fingerprint of weights, and the checksum of files. Detects accidents, not forgery.
+// XXH3, 128 bits: the fingerprint of weights, and the checksum of files. Detects accidents, not
+// forgery.
 #pragma once
 
 #include <cstddef>

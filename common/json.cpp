@@ -12,7 +12,8 @@ Json ReadJson(const std::filesystem::path& path) {
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
-    throw FileError(path.string(), fmt::format("byte {}", error.byte), "expected JSON, found something else");
+    throw FileError(path.string(), fmt::format("byte {}", error.byte),
+                    "expected JSON, found something else");
   } catch (const Json::exception& error) {  // such as a number out of range
     throw FileError(path.string(), "", fmt::format("expected JSON: {}", error.what()));
   }
@@ -22,15 +23,18 @@ Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, i
   try {
     return Json::parse(line);
   } catch (const Json::parse_error& error) {
-    throw FileError(path.string(), fmt::format("line {}", number),
-                    fmt::format("expected one JSON value a line, found something else at byte {}", error.byte));
+    throw FileError(
+        path.string(), fmt::format("line {}", number),
+        fmt::format("expected one JSON value a line, found something else at byte {}", error.byte));
   } catch (const Json::exception& error) {
     throw FileError(path.string(), fmt::format("line {}", number),
                     fmt::format("expected one JSON value a line: {}", error.what()));
   }
 }
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 std::string Dump(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }

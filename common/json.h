@@ -7,7 +7,7 @@
 
 namespace hone {
 
-using Json = nlohmann::json;                // keys sorted
+using Json = nlohmann::json;                 // keys sorted
 using OrderedJson = nlohmann::ordered_json;  // keys as written
 
 // Parses a whole file. Throws FileError with the byte where the text stops being JSON.

@@ -7,7 +7,8 @@
 
 namespace hone {
 
-// Logs at `level` ("debug", "info", "warn", "error") to stderr. Called once, at the start of a command.
+// Logs at `level` ("debug", "info", "warn", "error") to stderr. Called once, at the start of a
+// command.
 void StartLog(const std::string& level = "info");
 // Besides, appends everything from debug level up to a file; what stderr shows stays as it is.
 void LogToFile(const std::filesystem::path& path);

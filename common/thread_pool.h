@@ -1,6 +1,6 @@
-// A fixed set of threads that share loops by a fixed partition: which thread does which part depends
-// on the counts alone, never on timing. Results must not depend on the partition at all (numerics
-// contract): a part owns its outputs, and no reduction crosses parts.
+// A fixed set of threads that share loops by a fixed partition: which thread does which part
+// depends on the counts alone, never on timing. Results must not depend on the partition at all
+// (numerics contract): a part owns its outputs, and no reduction crosses parts.
 #pragma once
 
 #include <atomic>
@@ -25,9 +25,10 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body(begin, end) over [0, count) in one contiguous part a thread, the caller's included, and
-  // returns when all are done. Parts are multiples of `grain` but for the last. A loop of one part runs
-  // on the caller without waking anybody. An exception of a body is rethrown here (the first part's).
+  // Calls body(begin, end) over [0, count) in one contiguous part a thread, the caller's included,
+  // and returns when all are done. Parts are multiples of `grain` but for the last. A loop of one
+  // part runs on the caller without waking anybody. An exception of a body is rethrown here (the
+  // first part's).
   void For(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
 
  private:
@@ -35,8 +36,9 @@ class ThreadPool {
   void RunPart(int index);
 
   std::vector<std::thread> workers_;
-  // A round is announced by `round_` and ended by `pending_` reaching 0. Both sides spin for some tens of
-  // microseconds (loops of a decode step follow each other that closely), then sleep on a condition.
+  // A round is announced by `round_` and ended by `pending_` reaching 0. Both sides spin for some
+  // tens of microseconds (loops of a decode step follow each other that closely), then sleep on a
+  // condition.
   std::atomic<uint64_t> round_{0};
   std::atomic<int> pending_{0};
   std::atomic<int> sleepers_{0};

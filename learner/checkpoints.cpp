@@ -68,7 +68,8 @@ fs::path CheckpointPath(const fs::path& run, uint64_t step) {
 }
 
 std::optional<fs::path> NewestCheckpoint(const fs::path& run) {
-  for (const auto& [step, path] : Listed(run)) {
+  const auto listed = Listed(run);
+  for (const auto& [step, path] : listed) {
     try {
       VerifyCheckpoint(path);
       return path;
@@ -76,7 +77,10 @@ std::optional<fs::path> NewestCheckpoint(const fs::path& run) {
       spdlog::warn("passing over a damaged checkpoint: {}", error.what());
     }
   }
-  return std::nullopt;
+  if (listed.empty()) return std::nullopt;
+  throw FileError(FolderOf(run).string(), "",
+                  "expected at least one whole checkpoint, found only damaged ones: remove the "
+                  "folder to start from the beginning");
 }
 
 void PruneCheckpoints(const fs::path& run, int64_t keep) {

@@ -16,9 +16,9 @@ namespace hone {
 struct EvalOptions {
   GenerationParams generation;
   EngineLimits limits;
-  std::vector<int32_t> k = {1};     // pass@k; max(k) samples a prompt unless num_generations says more
+  std::vector<int32_t> k = {1};  // pass@k; max(k) samples a prompt unless num_generations says more
   int32_t num_generations = 0;
-  int32_t bootstrap = 1000;         // resamples of the prompts for the 95 % intervals
+  int32_t bootstrap = 1000;  // resamples of the prompts for the 95 % intervals
 };
 
 struct Interval {
@@ -26,10 +26,11 @@ struct Interval {
 };
 
 struct EvalResult {
-  std::vector<std::pair<int32_t, Interval>> pass_at_k;  // unbiased estimator, Chen et al. arXiv:2107.03374 eq. 1
-  Interval reward, length;                              // weighted reward; completion tokens
+  std::vector<std::pair<int32_t, Interval>>
+      pass_at_k;            // unbiased estimator, Chen et al. arXiv:2107.03374 eq. 1
+  Interval reward, length;  // weighted reward; completion tokens
   int64_t prompts = 0;
-  std::vector<ScoredGroup> groups;                      // every completion, in order of prompt
+  std::vector<ScoredGroup> groups;  // every completion, in order of prompt
 };
 
 // A sample passes when the first verifier's reward is at least 1 (docs of `hone eval`).

@@ -1,5 +1,6 @@
 // Where the Unicode tables of Hugging Face's tokenizers differ in age from those of our libraries:
-// their patterns know Unicode 16 (PCRE2 10.42: 14), their normal forms Unicode 9 (utf8proc 2.8: 15).
+// their patterns know Unicode 16 (PCRE2 10.42: 14), their normal forms Unicode 9 (utf8proc 2.8:
+// 15).
 #pragma once
 
 #include <string>

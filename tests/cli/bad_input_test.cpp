@@ -15,17 +15,19 @@ struct BadInputTest : ::testing::Test {
   static SmallRun* run;
 
   // The command fails with this code, and its message holds all the parts.
-  void ExpectFails(const std::vector<std::string>& arguments, int code, const std::vector<std::string>& parts,
-                   const std::string& input = "") {
+  void ExpectFails(const std::vector<std::string>& arguments, int code,
+                   const std::vector<std::string>& parts, const std::string& input = "") {
     const Outcome outcome = run->place.Run(arguments, {}, input);
     EXPECT_EQ(outcome.exit_code, code) << outcome.err;
-    for (const auto& part : parts) EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+    for (const auto& part : parts)
+      EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
   }
 
   // A copy of the cold start's folder to damage.
   fs::path Copy(const std::string& name) {
     fs::remove_all(run->place / name);
-    fs::copy(run->place / "runs/sft/checkpoints/step-000002", run->place / name, fs::copy_options::recursive);
+    fs::copy(run->place / "runs/sft/checkpoints/step-000002", run->place / name,
+             fs::copy_options::recursive);
     return run->place / name;
   }
 };
@@ -34,28 +36,35 @@ SmallRun* BadInputTest::run = nullptr;
 TEST_F(BadInputTest, WrongUsageIsTwo) {
   ExpectFails({}, 2, {});
   ExpectFails({"trian", "x.toml"}, 2, {});
-  ExpectFails({"train", "grpo.toml", "--set", "rollout.temprature=1"}, 2, {"temprature", "temperature"});
-  ExpectFails({"train", "grpo.toml", "--set", "rollout.num_generations=1"}, 2, {"grpo.toml", "num_generations", "at least 2"});
+  ExpectFails({"train", "grpo.toml", "--set", "rollout.temprature=1"}, 2,
+              {"temprature", "temperature"});
+  ExpectFails({"train", "grpo.toml", "--set", "rollout.num_generations=1"}, 2,
+              {"grpo.toml", "num_generations", "at least 2"});
   run->place.Write("broken.toml", "[run]\nsteps = many\n");
   ExpectFails({"train", "broken.toml"}, 2, {"broken.toml:2"});
 }
 
 TEST_F(BadInputTest, MissingFilesAreThreeAndNamed) {
   ExpectFails({"train", "nowhere.toml"}, 3, {"nowhere.toml"});
-  ExpectFails({"train", "grpo.toml", "--set", "run.name=m1", "--set", "policy.model=nowhere"}, 3, {"nowhere"});
-  ExpectFails({"train", "grpo.toml", "--set", "run.name=m2", "--set", "data.train=nowhere.jsonl"}, 3, {"nowhere.jsonl"});
+  ExpectFails({"train", "grpo.toml", "--set", "run.name=m1", "--set", "policy.model=nowhere"}, 3,
+              {"nowhere"});
+  ExpectFails({"train", "grpo.toml", "--set", "run.name=m2", "--set", "data.train=nowhere.jsonl"},
+              3, {"nowhere.jsonl"});
   ExpectFails({"generate", "--model", "model", "--prompts", "nowhere.jsonl"}, 3, {"nowhere.jsonl"});
   const fs::path folder = Copy("no_weights");
   fs::remove(folder / "model.safetensors");
-  ExpectFails({"generate", "--model", "no_weights", "--prompts", "train.jsonl"}, 3, {"model.safetensors"});
+  ExpectFails({"generate", "--model", "no_weights", "--prompts", "train.jsonl"}, 3,
+              {"model.safetensors"});
 }
 
 TEST_F(BadInputTest, TruncatedWeightsAreThree) {
   const fs::path file = Copy("truncated") / "model.safetensors";
   fs::resize_file(file, fs::file_size(file) - 100);
-  ExpectFails({"generate", "--model", "truncated", "--prompts", "train.jsonl"}, 3, {"model.safetensors"});
+  ExpectFails({"generate", "--model", "truncated", "--prompts", "train.jsonl"}, 3,
+              {"model.safetensors"});
   fs::resize_file(file, 5);
-  ExpectFails({"generate", "--model", "truncated", "--prompts", "train.jsonl"}, 3, {"model.safetensors"});
+  ExpectFails({"generate", "--model", "truncated", "--prompts", "train.jsonl"}, 3,
+              {"model.safetensors"});
 }
 
 TEST_F(BadInputTest, AHeaderThatLiesAboutSizesIsThree) {
@@ -68,14 +77,16 @@ TEST_F(BadInputTest, AHeaderThatLiesAboutSizesIsThree) {
     ASSERT_EQ(from.size(), to.size());
     bad.replace(at, from.size(), to);
     std::ofstream(file, std::ios::binary) << bad;
-    ExpectFails({"generate", "--model", "lying", "--prompts", "train.jsonl"}, 3, {"model.safetensors"});
+    ExpectFails({"generate", "--model", "lying", "--prompts", "train.jsonl"}, 3,
+                {"model.safetensors"});
   };
   damage("\"shape\":[64]", "\"shape\":[65]");
   damage("\"data_offsets\":[0,", "\"data_offsets\":[4,");
   std::string huge = good;
   huge[7] = '\x7f';  // the header's length
   std::ofstream(file, std::ios::binary) << huge;
-  ExpectFails({"generate", "--model", "lying", "--prompts", "train.jsonl"}, 3, {"model.safetensors", "header"});
+  ExpectFails({"generate", "--model", "lying", "--prompts", "train.jsonl"}, 3,
+              {"model.safetensors", "header"});
 }
 
 TEST_F(BadInputTest, ATokenizerWithoutMergesIsThree) {
@@ -83,29 +94,34 @@ TEST_F(BadInputTest, ATokenizerWithoutMergesIsThree) {
   auto tokenizer = nlohmann::json::parse(Slurp(file));
   tokenizer["model"].erase("merges");
   std::ofstream(file) << tokenizer.dump();
-  ExpectFails({"generate", "--model", "no_merges", "--prompts", "train.jsonl"}, 3, {"tokenizer.json", "merges"});
+  ExpectFails({"generate", "--model", "no_merges", "--prompts", "train.jsonl"}, 3,
+              {"tokenizer.json", "merges"});
   ExpectFails({"tokenize", "--model", "no_merges"}, 3, {"merges"}, "\"a\"\n");
 }
 
 TEST_F(BadInputTest, ADataLineThatIsNoJsonIsThreeAndNamedByLine) {
   run->place.Write("bad.jsonl", "{\"prompt\": \"1+1=\", \"answer\": \"2\"}\n{\"prompt\": \n");
-  ExpectFails({"train", "grpo.toml", "--set", "run.name=b1", "--set", "data.train=bad.jsonl"}, 3, {"bad.jsonl", "line 2"});
-  ExpectFails({"sft", "sft.toml", "--set", "run.name=b2", "--set", "data.train=bad.jsonl"}, 3, {"bad.jsonl"});
-  ExpectFails({"generate", "--model", "model", "--prompts", "bad.jsonl"}, 3, {"bad.jsonl", "line 2"});
+  ExpectFails({"train", "grpo.toml", "--set", "run.name=b1", "--set", "data.train=bad.jsonl"}, 3,
+              {"bad.jsonl", "line 2"});
+  ExpectFails({"sft", "sft.toml", "--set", "run.name=b2", "--set", "data.train=bad.jsonl"}, 3,
+              {"bad.jsonl"});
+  ExpectFails({"generate", "--model", "model", "--prompts", "bad.jsonl"}, 3,
+              {"bad.jsonl", "line 2"});
   ExpectFails({"score", "--verifier", "format"}, 3, {"line 2"}, "{\"completion\": \"x\"}\nno\n");
 }
 
 TEST_F(BadInputTest, APromptOverTheLimitIsThreeAndNamedByLine) {
-  run->place.Write("long.jsonl", "{\"prompt\": \"1+1=\", \"answer\": \"2\"}\n{\"prompt\": \"" + std::string(40, '1') +
-                                     "\", \"answer\": \"2\"}\n");
-  ExpectFails({"train", "grpo.toml", "--set", "run.name=l1", "--set", "data.train=long.jsonl", "--set",
-               "rollout.max_prompt_length=16"},
+  run->place.Write("long.jsonl", "{\"prompt\": \"1+1=\", \"answer\": \"2\"}\n{\"prompt\": \"" +
+                                     std::string(40, '1') + "\", \"answer\": \"2\"}\n");
+  ExpectFails({"train", "grpo.toml", "--set", "run.name=l1", "--set", "data.train=long.jsonl",
+               "--set", "rollout.max_prompt_length=16"},
               3, {"long.jsonl", "line 2", "16"});
 }
 
 TEST_F(BadInputTest, ARunIsNotOverwritten) {
   run->Train("once", {"--set", "run.steps=1"});
-  ExpectFails({"train", "grpo.toml", "--set", "run.name=once", "--set", "run.steps=1"}, 2, {"--resume"});
+  ExpectFails({"train", "grpo.toml", "--set", "run.name=once", "--set", "run.steps=1"}, 2,
+              {"--resume"});
 }
 
 TEST_F(BadInputTest, AFullDiskDuringACheckpointEndsTheRunAndKeepsTheLastOne) {
@@ -118,24 +134,27 @@ TEST_F(BadInputTest, AFullDiskDuringACheckpointEndsTheRunAndKeepsTheLastOne) {
     fs::path path;
     ~Unmount() { ::umount2(path.c_str(), MNT_DETACH); }
   } unmount{disk};
-  const Outcome outcome = run->place.Run({"train", "grpo.toml", "--set", "run.name=full", "--set", "run.output_dir=disk",
-                                          "--set", "run.steps=40", "--set", "checkpoint.every=1"});
+  const Outcome outcome = run->place.Run({"train", "grpo.toml", "--set", "run.name=full", "--set",
+                                          "run.output_dir=disk", "--set", "run.steps=40", "--set",
+                                          "checkpoint.every=1"});
   EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
   EXPECT_NE(outcome.err.find("No space left"), std::string::npos) << outcome.err;
   fs::path newest;
   for (const auto& entry : fs::directory_iterator(disk / "full/checkpoints")) {
-    EXPECT_EQ(entry.path().filename().string().rfind("step-", 0), 0u) << "left behind: " << entry.path();
+    EXPECT_EQ(entry.path().filename().string().rfind("step-", 0), 0u)
+        << "left behind: " << entry.path();
     if (entry.path() > newest) newest = entry.path();
   }
   ASSERT_FALSE(newest.empty());
-  run->place.Ok({"generate", "--model", newest.string(), "--prompts", "train.jsonl", "--max-tokens", "2"});
+  run->place.Ok(
+      {"generate", "--model", newest.string(), "--prompts", "train.jsonl", "--max-tokens", "2"});
   // With room again the run goes on from there.
   for (const auto& entry : fs::directory_iterator(disk / "full/checkpoints")) {
     if (entry.path() != newest) fs::remove_all(entry.path());
   }
   const std::string steps = std::to_string(std::stoi(newest.filename().string().substr(5)) + 1);
-  run->place.Ok({"train", "grpo.toml", "--set", "run.name=full", "--set", "run.output_dir=disk", "--set",
-                 "run.steps=" + steps, "--resume"});
+  run->place.Ok({"train", "grpo.toml", "--set", "run.name=full", "--set", "run.output_dir=disk",
+                 "--set", "run.steps=" + steps, "--resume"});
 }
 
 }  // namespace

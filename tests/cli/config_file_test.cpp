@@ -31,8 +31,8 @@ gate = "exact_match"
 )";
 
 struct ConfigFileTest : ::testing::Test {
-  std::filesystem::path path =
-      std::filesystem::temp_directory_path() / ("hone_config_" + std::to_string(::getpid()) + ".toml");
+  std::filesystem::path path = std::filesystem::temp_directory_path() /
+                               ("hone_config_" + std::to_string(::getpid()) + ".toml");
   void TearDown() override { std::filesystem::remove(path); }
 
   RunConfig Load(const std::string& text, const std::vector<std::string>& overrides = {}) {
@@ -66,7 +66,9 @@ TEST_F(ConfigFileTest, ReadsValuesAndKeepsDefaults) {
 }
 
 TEST_F(ConfigFileTest, ResolvedTomlReadsBackToItself) {
-  const RunConfig run = Load(kGood, {"optimizer.learning_rate=0.1", "rollout.stop=[\"a\\n\", \"b\"]", "algorithm.epsilon_high=0.28"});
+  const RunConfig run =
+      Load(kGood, {"optimizer.learning_rate=0.1", "rollout.stop=[\"a\\n\", \"b\"]",
+                   "algorithm.epsilon_high=0.28"});
   const std::string text = ConfigToToml(Command::kTrain, run);
   const RunConfig again = Load(text);
   EXPECT_EQ(ConfigToToml(Command::kTrain, again), text);
@@ -76,22 +78,28 @@ TEST_F(ConfigFileTest, ResolvedTomlReadsBackToItself) {
 }
 
 TEST_F(ConfigFileTest, UnknownKeyNamesFileLineAndNearest) {
-  ExpectComplaint(kGood + "\n[rollout]\ntemprature = 0.7\n", {path.string() + ":21", "[rollout] temprature", "\"temperature\""});
+  ExpectComplaint(kGood + "\n[rollout]\ntemprature = 0.7\n",
+                  {path.string() + ":21", "[rollout] temprature", "\"temperature\""});
   ExpectComplaint(kGood + "\n[rolout]\ntemperature = 0.7\n", {"[rolout]", "\"rollout\""});
   ExpectComplaint(kGood, {"[rollout] top_q", "top_p"}, {"rollout.top_q=0.5"});
 }
 
 TEST_F(ConfigFileTest, WrongTypeOrRangeSaysExpectedAndFound) {
-  ExpectComplaint(kGood + "\n[rollout]\ntemperature = \"hot\"\n", {":21", "expected a number", "found the string"});
-  ExpectComplaint(kGood + "\n[rollout]\nnum_generations = 1\n", {"at least 2", "found the integer 1"});
+  ExpectComplaint(kGood + "\n[rollout]\ntemperature = \"hot\"\n",
+                  {":21", "expected a number", "found the string"});
+  ExpectComplaint(kGood + "\n[rollout]\nnum_generations = 1\n",
+                  {"at least 2", "found the integer 1"});
   ExpectComplaint(kGood + "\n[rollout]\nnum_generations = 2.5\n", {"expected an integer"});
-  ExpectComplaint(kGood + "\n[algorithm]\nloss_type = \"grpoo\"\n", {"expected one of", "did you mean \"grpo\""});
+  ExpectComplaint(kGood + "\n[algorithm]\nloss_type = \"grpoo\"\n",
+                  {"expected one of", "did you mean \"grpo\""});
   ExpectComplaint(kGood + "\n[optimizer]\nlearning_rate = nan\n", {"expected a number"});
 }
 
 TEST_F(ConfigFileTest, ImpossibleCombinationsAreRefused) {
-  ExpectComplaint(kGood + "\n[algorithm]\nepsilon_high = 0.1\n", {"epsilon_high", "at least epsilon"});
-  ExpectComplaint(kGood + "\n[rollout]\nsource = \"replay\"\n", {"[rollout] replay", "expected a file"});
+  ExpectComplaint(kGood + "\n[algorithm]\nepsilon_high = 0.1\n",
+                  {"epsilon_high", "at least epsilon"});
+  ExpectComplaint(kGood + "\n[rollout]\nsource = \"replay\"\n",
+                  {"[rollout] replay", "expected a file"});
   ExpectComplaint(kGood, {"device", "exact"}, {"policy.device=cuda"});
   ExpectComplaint(kGood, {"[run] name"}, {"run.name=a/b"});
   ExpectComplaint("[run]\nname = \"x\"\n", {"[policy] model", "found none"});

@@ -53,13 +53,15 @@ class Workplace {
   }
 
   // Starts the program; `environment` as NAME=value.
-  pid_t Start(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+  pid_t Start(const std::vector<std::string>& arguments,
+              const std::vector<std::string>& environment = {},
               const std::string& input = "") const {
     Write("stdin", input);
     const pid_t child = ::fork();
     if (child != 0) return child;
     if (::chdir(path_.c_str()) != 0) ::_exit(99);
-    if (!std::freopen("stdin", "r", stdin) || !std::freopen("stdout", "w", stdout) || !std::freopen("stderr", "w", stderr)) {
+    if (!std::freopen("stdin", "r", stdin) || !std::freopen("stdout", "w", stdout) ||
+        !std::freopen("stderr", "w", stderr)) {
       ::_exit(99);
     }
     for (const auto& variable : environment) ::putenv(const_cast<char*>(variable.c_str()));
@@ -74,16 +76,19 @@ class Workplace {
   Outcome Wait(pid_t child) const {
     int status = 0;
     ::waitpid(child, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), Slurp(path_ / "stdout"), Slurp(path_ / "stderr")};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), Slurp(path_ / "stdout"),
+            Slurp(path_ / "stderr")};
   }
 
-  Outcome Run(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+  Outcome Run(const std::vector<std::string>& arguments,
+              const std::vector<std::string>& environment = {},
               const std::string& input = "") const {
     return Wait(Start(arguments, environment, input));
   }
 
   // Run that must succeed; returns stdout.
-  std::string Ok(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+  std::string Ok(const std::vector<std::string>& arguments,
+                 const std::vector<std::string>& environment = {},
                  const std::string& input = "") const {
     const Outcome outcome = Run(arguments, environment, input);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -98,7 +103,8 @@ class Workplace {
 inline std::map<std::string, std::string> Contents(const fs::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) files[fs::relative(entry.path(), folder).string()] = Slurp(entry.path());
+    if (entry.is_regular_file())
+      files[fs::relative(entry.path(), folder).string()] = Slurp(entry.path());
   }
   return files;
 }
@@ -115,7 +121,8 @@ inline void ExpectSameFiles(const fs::path& a, const fs::path& b) {
       EXPECT_TRUE(found->second == bytes) << a / name << " and " << b / name << " differ";
     }
   }
-  for (const auto& [name, bytes] : right) EXPECT_TRUE(left.count(name)) << a / name << " is missing";
+  for (const auto& [name, bytes] : right)
+    EXPECT_TRUE(left.count(name)) << a / name << " is missing";
 }
 
 }  // namespace hone

@@ -40,7 +40,8 @@ TEST_F(RunBitsTest, OneWorkerOrThree) {
 }
 
 TEST_F(RunBitsTest, AnyCutIntoMicroBatchesOfWholeGroups) {
-  run->Train("micro", {"--set", "learner.micro_batch_tokens=120"});  // a group has at most 4 + 4 * 24
+  run->Train("micro",
+             {"--set", "learner.micro_batch_tokens=120"});  // a group has at most 4 + 4 * 24
   run->ExpectSame("base", "micro");
 }
 
@@ -60,7 +61,8 @@ TEST_F(RunBitsTest, AnyInstructionSet) {
 TEST_F(RunBitsTest, SamplerAndLearnerAgreeToTheBitInEveryStep) {
   const auto metrics = run->Lines("base", "metrics.jsonl");
   ASSERT_EQ(metrics.size(), 4u);
-  for (const auto& step : metrics) EXPECT_EQ(step.at("policy/logprob_max_abs_diff").get<double>(), 0.0);
+  for (const auto& step : metrics)
+    EXPECT_EQ(step.at("policy/logprob_max_abs_diff").get<double>(), 0.0);
 }
 
 TEST_F(RunBitsTest, LedgerClosesInEveryStep) {
@@ -83,7 +85,8 @@ TEST_F(RunBitsTest, KilledThreeTimesAndResumedEndsInTheSameBits) {
   std::vector<std::string> train = {"train", "grpo.toml", "--set", "run.name=killed", "--resume"};
   train.insert(train.end(), longer.begin(), longer.end());
   for (int kill = 1; kill <= 3; ++kill) {
-    // Pinned to a stretch of the run, and within it at any moment: mid-rollout, mid-step, mid-checkpoint.
+    // Pinned to a stretch of the run, and within it at any moment: mid-rollout, mid-step,
+    // mid-checkpoint.
     const pid_t child = run->place.Start(train);
     const std::string reached = "traces/step-0000" + std::to_string(10 * kill) + ".jsonl.zst";
     for (int i = 0; i < 60000 && !fs::exists(run->Folder("killed") / reached); ++i) {
@@ -100,9 +103,11 @@ TEST_F(RunBitsTest, KilledThreeTimesAndResumedEndsInTheSameBits) {
 }
 
 TEST_F(RunBitsTest, InterruptLeavesACheckpointAndResumeGoesOn) {
-  const pid_t child = run->place.Start({"train", "grpo.toml", "--set", "run.name=stopped", "--set", "run.steps=100000",
-                                        "--set", "checkpoint.every=0", "--set", "optimizer.lr_scheduler_type=constant"});
-  for (int i = 0; i < 600 && !fs::exists(run->Folder("stopped") / "traces/step-000002.jsonl.zst"); ++i) {
+  const pid_t child = run->place.Start({"train", "grpo.toml", "--set", "run.name=stopped", "--set",
+                                        "run.steps=100000", "--set", "checkpoint.every=0", "--set",
+                                        "optimizer.lr_scheduler_type=constant"});
+  for (int i = 0; i < 600 && !fs::exists(run->Folder("stopped") / "traces/step-000002.jsonl.zst");
+       ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   ::kill(child, SIGINT);
@@ -111,14 +116,16 @@ TEST_F(RunBitsTest, InterruptLeavesACheckpointAndResumeGoesOn) {
   EXPECT_FALSE(fs::is_empty(run->Folder("stopped") / "checkpoints"));
   const size_t done = run->Lines("stopped", "metrics.jsonl").size();
   const std::string steps = std::to_string(done + 2);
-  run->place.Ok({"train", "grpo.toml", "--set", "run.name=stopped", "--set", "run.steps=" + steps, "--set",
-                 "optimizer.lr_scheduler_type=constant", "--resume"});
-  run->Train("straight", {"--set", "run.steps=" + steps, "--set", "optimizer.lr_scheduler_type=constant"});
+  run->place.Ok({"train", "grpo.toml", "--set", "run.name=stopped", "--set", "run.steps=" + steps,
+                 "--set", "optimizer.lr_scheduler_type=constant", "--resume"});
+  run->Train("straight",
+             {"--set", "run.steps=" + steps, "--set", "optimizer.lr_scheduler_type=constant"});
   ExpectSameFiles(run->Folder("stopped") / "traces", run->Folder("straight") / "traces");
 }
 
 TEST_F(RunBitsTest, ReplayOfARunsOwnTracesGivesItsWeights) {
-  run->Train("replayed", {"--set", "rollout.source=replay", "--set", "rollout.replay=runs/base/traces"});
+  run->Train("replayed",
+             {"--set", "rollout.source=replay", "--set", "rollout.replay=runs/base/traces"});
   EXPECT_EQ(Slurp(run->Folder("base") / "checkpoints/step-000004/model.safetensors"),
             Slurp(run->Folder("replayed") / "checkpoints/step-000004/model.safetensors"));
 }
@@ -126,16 +133,18 @@ TEST_F(RunBitsTest, ReplayOfARunsOwnTracesGivesItsWeights) {
 TEST_F(RunBitsTest, LogprobsOfWhatWasGeneratedAreTheSameBits) {
   run->place.Write("prompts.jsonl", "{\"prompt\": \"3+4=\"}\n{\"prompt\": \"9+9=\"}\n");
   const std::string model = "runs/sft/checkpoints/step-000030";
-  const std::string out = run->place.Ok({"generate", "--model", model, "--prompts", "prompts.jsonl", "--num-generations",
-                                         "33", "--max-tokens", "20", "--seed", "9"});
+  const std::string out =
+      run->place.Ok({"generate", "--model", model, "--prompts", "prompts.jsonl",
+                     "--num-generations", "33", "--max-tokens", "20", "--seed", "9"});
   std::istringstream lines(out);
   std::string input;
   std::vector<nlohmann::json> expected;
   const std::vector<std::string> prompts = {"3+4=", "9+9="};
   for (std::string line; std::getline(lines, line);) {
     const auto result = nlohmann::json::parse(line);
-    auto tokens = nlohmann::json::parse(run->place.Ok({"tokenize", "--model", model}, {},
-                                                      nlohmann::json(prompts[result["index"]]).dump() + "\n"));
+    auto tokens = nlohmann::json::parse(
+        run->place.Ok({"tokenize", "--model", model}, {},
+                      nlohmann::json(prompts[result["index"]]).dump() + "\n"));
     if (expected.size() % 8 != 0) {  // a few are enough: each is a process of its own
       expected.push_back(result);
       continue;
@@ -143,9 +152,11 @@ TEST_F(RunBitsTest, LogprobsOfWhatWasGeneratedAreTheSameBits) {
     const size_t prompt = tokens.size();
     for (const auto& token : result["tokens"]) tokens.push_back(token);
     run->place.Write("sequence.jsonl", nlohmann::json{{"tokens", tokens}}.dump() + "\n");
-    const auto scored = nlohmann::json::parse(run->place.Ok({"logprobs", "--model", model, "--input", "sequence.jsonl"}));
+    const auto scored = nlohmann::json::parse(
+        run->place.Ok({"logprobs", "--model", model, "--input", "sequence.jsonl"}));
     for (size_t i = 0; i < result["tokens"].size(); ++i) {
-      EXPECT_EQ(scored["logprobs"][prompt - 1 + i].get<double>(), result["logprobs"][i].get<double>());
+      EXPECT_EQ(scored["logprobs"][prompt - 1 + i].get<double>(),
+                result["logprobs"][i].get<double>());
     }
     expected.push_back(result);
   }

@@ -43,7 +43,9 @@ TEST_F(FileTest, FolderAppearsWholeAndReplacesWhole) {
 
 TEST_F(FileTest, AFolderThatFailsToFillLeavesTheOldOne) {
   WriteFolderAtomically(folder / "c", [](const fs::path& at) { FileWriter(at / "x").Write("1"); });
-  EXPECT_THROW(WriteFolderAtomically(folder / "c", [](const fs::path&) { throw RunError("disk full"); }), RunError);
+  EXPECT_THROW(
+      WriteFolderAtomically(folder / "c", [](const fs::path&) { throw RunError("disk full"); }),
+      RunError);
   EXPECT_EQ(ReadFile(folder / "c/x"), "1");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
 }

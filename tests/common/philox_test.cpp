@@ -13,7 +13,8 @@ TEST(PhiloxTest, MatchesTheKnownAnswers) {
   EXPECT_EQ(zero, (std::array<uint32_t, 4>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   const auto ones = Philox(~uint64_t{0}, {static_cast<Purpose>(0xff), ~uint64_t{0}, ~0u, ~0u});
   EXPECT_EQ(ones, (std::array<uint32_t, 4>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  const auto pi = Philox(0x299f31d0a4093822, {static_cast<Purpose>(0x03), 0x70734413198a2e, 0x85a308d3, 0x243f6a88});
+  const auto pi = Philox(0x299f31d0a4093822,
+                         {static_cast<Purpose>(0x03), 0x70734413198a2e, 0x85a308d3, 0x243f6a88});
   EXPECT_EQ(pi, (std::array<uint32_t, 4>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 

@@ -28,9 +28,11 @@ TEST(ThreadPoolTest, ManyShortLoopsWithPausesLoseNoWakeUp) {
   ThreadPool pool(4);
   std::atomic<int64_t> sum = 0;
   for (int round = 0; round < 3000; ++round) {
-    if (round % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // workers fall asleep
+    if (round % 100 == 0)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // workers fall asleep
     pool.For(4, 1, [&](int64_t begin, int64_t end) {
-      if (round % 300 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so does the caller
+      if (round % 300 == 0)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));  // so does the caller
       sum += end - begin;
     });
   }
@@ -39,7 +41,10 @@ TEST(ThreadPoolTest, ManyShortLoopsWithPausesLoseNoWakeUp) {
 
 TEST(ThreadPoolTest, RethrowsAndStaysUsable) {
   ThreadPool pool(3);
-  EXPECT_THROW(pool.For(9, 1, [](int64_t begin, int64_t) { if (begin > 0) throw std::runtime_error("x"); }),
+  EXPECT_THROW(pool.For(9, 1,
+                        [](int64_t begin, int64_t) {
+                          if (begin > 0) throw std::runtime_error("x");
+                        }),
                std::runtime_error);
   std::atomic<int64_t> sum = 0;
   pool.For(9, 1, [&](int64_t begin, int64_t end) { sum += end - begin; });

@@ -103,6 +103,10 @@ TEST_F(CheckpointTest, TheNewestWholeOneIsTakenAndDamagedOnesPassedOver) {
   RemoveCheckpointsAfter(folder_.path(), 30);
   EXPECT_FALSE(fs::exists(CheckpointPath(folder_.path(), 200)));
   EXPECT_TRUE(fs::exists(CheckpointPath(folder_.path(), 5)));
+  for (const uint64_t step : {5, 30}) {
+    WriteFileAtomically(CheckpointPath(folder_.path(), step) / "config.json", "{}");
+  }
+  EXPECT_THROW(NewestCheckpoint(folder_.path()), FileError);  // nobody starts over in silence
 }
 
 TEST_F(CheckpointTest, PruningKeepsTheNewestAndClearsWhatAnInterruptedSaveLeft) {
