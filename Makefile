@@ -29,7 +29,7 @@ countdown: build
 
 # Against transformers and TRL, in a Python environment of its own. Takes minutes and 3 GB.
 parity: build
-	tests/parity/run.sh $(abspath $(BUILD)/hone)
+	HONE=$(abspath $(BUILD)/hone) tests/parity/run.sh
 
 bench: build
 	bench/run.sh

@@ -9,7 +9,7 @@ if [ -z "$python" ]; then
   venv=${HONE_CACHE:-$HOME/.cache/hone}/parity
   if ! cmp -s requirements.txt "$venv/requirements.txt"; then
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet -r requirements.txt --extra-index-url https://download.pytorch.org/whl/cpu
+    "$venv/bin/pip" install --quiet -r requirements.txt
     cp requirements.txt "$venv/requirements.txt"  # last: marks the venv as whole
   fi
   python=$venv/bin/python
