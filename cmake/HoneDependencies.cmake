@@ -56,6 +56,10 @@ target_link_options(hone::torch INTERFACE -Wl,-rpath,${torch_lib} -Wl,--allow-sh
 
 if(HONE_CUDA)
   find_package(CUDAToolkit REQUIRED)
+  if(NOT EXISTS ${torch_lib}/libtorch_cuda.so)
+    message(FATAL_ERROR "LibTorch under ${HONE_LIBTORCH} has no CUDA part: remove that folder and run "
+                        "HONE_KEEP_CUDA=1 tools/setup.sh")
+  endif()
   target_include_directories(hone::torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(hone::torch INTERFACE -Wl,--no-as-needed ${torch_lib}/libtorch_cuda.so
                                               ${torch_lib}/libc10_cuda.so -Wl,--as-needed)
