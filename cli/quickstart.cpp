@@ -151,13 +151,13 @@ void Run(const Quickstart& q) {
       CheckpointPath(sft.folder(), static_cast<uint64_t>(sft.config.run.steps));
   const RunConfig train = LoadStage(Command::kTrain, q, q.train_config, "grpo", cold_start,
                                     "train.jsonl", q.train_overrides);
-  if (!stages.done("cold-start")) stages.Run("cold-start", [&] { RunSft(sft, job); });
+  const fs::path trained =
+      CheckpointPath(train.folder(), static_cast<uint64_t>(train.config.run.steps));
+  if (!fs::exists(cold_start)) stages.Run("cold-start", [&] { RunSft(sft, job); });
   const HeldOut before = Examine(q, train, cold_start);
   spdlog::info("cold start: pass@1 {:.3f} on {} held-out problems", before.pass_at_1,
                before.passed.size());
-  if (!stages.done("grpo")) stages.Run("grpo", [&] { RunTraining(train, job); });
-  const fs::path trained =
-      CheckpointPath(train.folder(), static_cast<uint64_t>(train.config.run.steps));
+  if (!fs::exists(trained)) stages.Run("grpo", [&] { RunTraining(train, job); });
   const HeldOut after = Examine(q, train, trained);
 
   const double seconds = stages.seconds("cold-start") + stages.seconds("grpo");
