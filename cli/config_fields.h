@@ -64,7 +64,7 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
     visitor.Field("temperature", c.rollout.temperature, Above(0));
     visitor.Field("top_p", c.rollout.top_p, AboveUpTo(0, 1));
     visitor.Field("top_k", c.rollout.top_k, Between(0, 1 << 24));
-    visitor.Field("min_p", c.rollout.min_p, Between(0, 1));
+    visitor.Field("min_p", c.rollout.min_p, Between(0, 0.999999));
     visitor.Field("repetition_penalty", c.rollout.repetition_penalty, Above(0));
     visitor.Field("stop", c.rollout.stop, Limits{});
     visitor.Field("ignore_eos", c.rollout.ignore_eos, Limits{});

@@ -67,6 +67,9 @@ class Reader {
     }
   }
 
+  // Only for messages: [[reward]] is an array and no section of the list.
+  void Name(const std::string& name) { section_ = name; }
+
   template <class T>
   void Field(const std::string& key, T& member, const Limits& limits) {
     known_[section_].push_back(key);
@@ -272,7 +275,7 @@ RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::nod
 }
 
 void ReadRewards(Reader& reader, const std::string& path, const toml::table& root, RunConfig* run) {
-  reader.Section("reward_");  // names the section in messages; [[reward]] itself is an array
+  reader.Name("reward");
   const toml::node* node = root.get("reward");
   if (node == nullptr) return;
   const toml::array* array = node->as_array();

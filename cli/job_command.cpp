@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/run_folder.h"
+#include "common/error.h"
+#include "common/log.h"
 
 namespace hone {
 
@@ -30,7 +32,17 @@ void AddJobCommand(CLI::App& program, Command kind, const std::string& name,
   command->callback([=] {
     RunConfig run = LoadConfig(kind, flags->config, flags->overrides);
     flags->options.resume = resume->count() > 0;
-    if (!flags->resume_folder.empty()) SetRunFolder(&run, flags->resume_folder);
+    if (!flags->resume_folder.empty()) {
+      // A folder that is not there yet is a run that was stopped before it began.
+      const std::filesystem::path folder = flags->resume_folder;
+      if (std::filesystem::exists(folder) && !std::filesystem::is_directory(folder)) {
+        throw FileError(folder.string(), "", "expected the folder of a run, found a file");
+      }
+      if (!std::filesystem::exists(folder)) {
+        spdlog::warn("{}: no such run yet, starting from the beginning", folder.string());
+      }
+      SetRunFolder(&run, flags->resume_folder);
+    }
     PrintResult(job(run, flags->options), run);
   });
 }

@@ -139,6 +139,10 @@ void Run(const Quickstart& q) {
   const JobOptions job{.resume = true, .threads = q.threads};
   const RunConfig sft = LoadStage(Command::kSft, q, q.sft_config, "cold-start", model,
                                   "demonstrations.jsonl", q.sft_overrides);
+  const fs::path cold_start =
+      CheckpointPath(sft.folder(), static_cast<uint64_t>(sft.config.run.steps));
+  const RunConfig train = LoadStage(Command::kTrain, q, q.train_config, "grpo", cold_start,
+                                    "train.jsonl", q.train_overrides);
   const int64_t demonstrations =
       sft.config.run.steps * sft.config.sft.batch_size;  // each is seen once
   if (!stages.done("data")) stages.Run("data", [&] { WriteData(q, demonstrations); });
@@ -147,10 +151,6 @@ void Run(const Quickstart& q) {
       InitModelFolder(q.base / "model.json", q.base / "tokenizer.json", q.seed, model);
     });
   }
-  const fs::path cold_start =
-      CheckpointPath(sft.folder(), static_cast<uint64_t>(sft.config.run.steps));
-  const RunConfig train = LoadStage(Command::kTrain, q, q.train_config, "grpo", cold_start,
-                                    "train.jsonl", q.train_overrides);
   const fs::path trained =
       CheckpointPath(train.folder(), static_cast<uint64_t>(train.config.run.steps));
   if (!fs::exists(cold_start)) stages.Run("cold-start", [&] { RunSft(sft, job); });
