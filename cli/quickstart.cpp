@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/init_model.h"
 #include "cli/jobs.h"
+#include "cli/load_policy.h"
 #include "cli/quickstart_report.h"
 #include "common/error.h"
 #include "common/file.h"
@@ -113,13 +114,11 @@ RunConfig LoadStage(Command command, const Quickstart& q, const fs::path& file,
 }
 
 HeldOut Examine(const Quickstart& q, const RunConfig& train, const fs::path& model_path) {
-  const ModelFolder model = LoadModelFolder(model_path);
-  BackendOptions backend_options;
-  backend_options.name = train.config.policy.backend;
-  backend_options.device = train.config.policy.device;
-  backend_options.threads = q.threads;
-  const auto backend = MakeBackend(backend_options, model.config);
-  backend->SetWeights(model.weights);
+  const LoadedPolicy policy = LoadPolicy({.model = model_path.string(),
+                                          .backend = train.config.policy.backend,
+                                          .device = train.config.policy.device,
+                                          .threads = q.threads});
+  const ModelFolder& model = policy.folder;
   const auto rows = ReadPrompts(q.output / "data/eval.jsonl", train.config.data, *model.tokenizer,
                                 train.config.rollout.max_prompt_length);
   EvalOptions options;
@@ -128,7 +127,7 @@ HeldOut Examine(const Quickstart& q, const RunConfig& train, const fs::path& mod
   options.generation.eos_token_ids = model.generation.eos_token_ids;
   options.limits.threads = q.threads;
   const Scorer scorer(train.rewards, q.seed, model.tokenizer);
-  return Summarize(Evaluate(*backend, model, rows, scorer, options), *model.tokenizer);
+  return Summarize(Evaluate(*policy.backend, model, rows, scorer, options), *model.tokenizer);
 }
 
 void Run(const Quickstart& q) {
