@@ -39,7 +39,6 @@ EngineLimits Limits(const RunOptions& options) {
     limits.max_length = static_cast<int32_t>(
         std::min<int64_t>(rollout.max_prompt_length + rollout.max_completion_length, INT32_MAX));
   }
-  limits.threads = options.threads;
   return limits;
 }
 

@@ -76,7 +76,6 @@ double MedianSpeed(const BenchFlags& flags, int32_t batch, Backend& backend) {
   params.ignore_eos = true;
   params.seed = flags.seed;
   EngineLimits limits;
-  limits.threads = flags.policy.threads;
   limits.max_sequences = batch;
   limits.max_length = flags.prompt_tokens + params.max_tokens;
   Engine engine(backend, nullptr, params, limits);
@@ -113,14 +112,13 @@ void CheckFlags(const BenchFlags& flags, const ModelConfig& config) {
 void RunBench(const BenchFlags& flags) {
   const LoadedPolicy policy = LoadPolicy(flags.policy);
   CheckFlags(flags, policy.folder.config);
-  const int threads = ThreadPool(flags.policy.threads).threads();
   ResultLines lines("");
   for (const int32_t batch : flags.batch) {
     const double speed = MedianSpeed(flags, batch, *policy.backend);
     lines.Write({{"bench", flags.decode ? "decode" : "prefill"},
                  {"batch", batch},
                  {"tokens_per_s", speed},
-                 {"threads", threads},
+                 {"threads", policy.backend->pool().threads()},
                  {"isa", kernels::IsaName(kernels::DetectIsa())},
                  {"peak_rss_bytes", PeakRssBytes()},
                  {"prompt_tokens", flags.prompt_tokens},

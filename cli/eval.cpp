@@ -126,7 +126,6 @@ void RunEval(EvalFlags flags) {
   EvalOptions& options = flags.options;
   options.generation = MakeGenerationParams(flags.sampling, policy.folder);
   if (GreedyByDefault(flags)) options.generation.sampling.greedy = true;
-  options.limits.threads = flags.policy.threads;
   const Scorer scorer(rewards, options.generation.seed, policy.folder.tokenizer);
   const EvalResult result = Evaluate(*policy.backend, policy.folder, rows, scorer, options);
   if (!flags.output.empty()) WriteCompletions(result, policy.folder, flags.output);

@@ -64,7 +64,6 @@ EngineLimits FitLimits(const std::vector<std::vector<int32_t>>& prompts, const G
   size_t longest = 0;
   for (const auto& prompt : prompts) longest = std::max(longest, prompt.size());
   EngineLimits limits;
-  limits.threads = flags.policy.threads;
   limits.max_length = static_cast<int32_t>(
       std::min(static_cast<int64_t>(longest) + std::max(flags.sampling.params.max_tokens, 0),
                folder.config.max_position_embeddings));

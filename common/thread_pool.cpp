@@ -17,14 +17,20 @@ int AvailableCores() {
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
-// True when `ready` came true while spinning.
+// True when `ready` came true while spinning. After the first microseconds the core is offered to
+// others between looks: with more threads than cores, one of them may be what is waited for.
 template <class Ready>
 bool SpinUntil(const Ready& ready) {
-  for (int i = 0; i < 1000; ++i) {
+  constexpr int kPauses = 400, kYields = 100;
+  for (int i = 0; i < kPauses; ++i) {
     if (ready()) return true;
 #if defined(__x86_64__)
     _mm_pause();
 #endif
+  }
+  for (int i = 0; i < kYields; ++i) {
+    if (ready()) return true;
+    sched_yield();
   }
   return false;
 }
@@ -75,8 +81,7 @@ void ThreadPool::Work(int index) {
   }
 }
 
-void ThreadPool::For(int64_t count, int64_t grain,
-                     const std::function<void(int64_t, int64_t)>& body) {
+void ThreadPool::For(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(1, grain);
   const int64_t grains = (count + grain - 1) / grain;

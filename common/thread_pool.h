@@ -7,10 +7,11 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "common/function_ref.h"
 
 namespace hone {
 
@@ -29,7 +30,7 @@ class ThreadPool {
   // and returns when all are done. Parts are multiples of `grain` but for the last. A loop of one
   // part runs on the caller without waking anybody. An exception of a body is rethrown here (the
   // first part's).
-  void For(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t)>& body);
+  void For(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
  private:
   void Work(int index);
@@ -38,16 +39,16 @@ class ThreadPool {
   std::vector<std::thread> workers_;
   // A round is announced by `round_` and ended by `pending_` reaching 0. Both sides spin for some
   // tens of microseconds (loops of a decode step follow each other that closely), then sleep on a
-  // condition.
-  std::atomic<uint64_t> round_{0};
-  std::atomic<int> pending_{0};
-  std::atomic<int> sleepers_{0};
+  // condition. On lines of their own: one side writes what the other watches.
+  alignas(64) std::atomic<uint64_t> round_{0};
+  alignas(64) std::atomic<int> pending_{0};
+  alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> caller_sleeps_{false};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   // The loop at hand; written by the caller before a round starts.
-  const std::function<void(int64_t, int64_t)>* body_ = nullptr;
+  const FunctionRef<void(int64_t, int64_t)>* body_ = nullptr;
   int64_t count_ = 0, part_ = 0;
   std::vector<std::exception_ptr> errors_;
 };

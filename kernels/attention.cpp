@@ -18,19 +18,40 @@ int64_t HeadPage(const AttentionShape& shape, int32_t page, int64_t kv_head) {
   return (page * shape.kv_heads + kv_head) * HeadPageSize(shape);
 }
 
+// Pages that the sequences of two spans have in common from their first on, of those (at most
+// `limit`) that the spans' only rows see whole.
+int32_t CommonPages(const AttentionSpan& a, const AttentionSpan& b, int32_t limit) {
+  const int32_t whole = (std::min(a.position, b.position) + 1) / kPagePositions;
+  limit = std::min(limit, whole);
+  int32_t common = 0;
+  while (common < limit && a.pages[common] == b.pages[common]) ++common;
+  return common;
+}
+
 }  // namespace
 
-std::vector<RowTask> RowTasks(const AttentionShape& shape, const AttentionSpan* spans,
-                              int64_t num_spans) {
-  std::vector<RowTask> tasks;
+void ListTasks(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
+               int64_t num_spans, bool share, std::vector<AttentionTask>* tasks) {
+  tasks->clear();
+  const int64_t most =
+      share ? std::clamp<int64_t>(num_spans * shape.kv_heads / Threads(exec), 1, kTaskRows) : 1;
   for (int64_t s = 0; s < num_spans; ++s) {
-    for (int32_t row = 0; row < spans[s].rows; row += kTaskRows) {
-      for (int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
-        tasks.push_back({s, row, std::min(spans[s].rows, row + kTaskRows), kv_head});
+    if (spans[s].rows == 1) {
+      int64_t last = s + 1;
+      int32_t shared = INT32_MAX;
+      for (; last < num_spans && last - s < most && spans[last].rows == 1; ++last) {
+        const int32_t common = CommonPages(spans[s], spans[last], shared);
+        if (common == 0 || spans[last].pages == spans[last - 1].pages) break;
+        shared = common;
       }
+      tasks->push_back({s, last, 0, 1, last == s + 1 ? 0 : shared});
+      s = last - 1;
+      continue;
+    }
+    for (int32_t row = 0; row < spans[s].rows; row += kTaskRows) {
+      tasks->push_back({s, s + 1, row, std::min(spans[s].rows, row + kTaskRows), 0});
     }
   }
-  return tasks;
 }
 
 void WriteKv(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
@@ -103,23 +124,31 @@ void Attention(const Exec& exec, const AttentionShape& shape, const AttentionSpa
                const float* cache_v, float* out, int64_t ld_out, float* stats) {
   const AttentionKernels& kernels = HONE_ISA_KERNELS(exec.isa, kAttention);
   const int64_t d = shape.head_dim, group = shape.heads / shape.kv_heads;
-  const std::vector<RowTask> tasks = RowTasks(shape, spans, num_spans);
-  ParallelStrided(exec, static_cast<int64_t>(tasks.size()), [&](int64_t index) {
-    const RowTask& task = tasks[index];
-    const AttentionSpan& span = spans[task.span];
+  thread_local std::vector<AttentionTask> tasks;  // kept from layer to layer for its memory
+  ListTasks(exec, shape, spans, num_spans, /*share=*/true, &tasks);
+  const auto count = static_cast<int64_t>(tasks.size()) * shape.kv_heads;
+  ParallelStrided(exec, count, [&, list = tasks.data()](int64_t index) {
+    const AttentionTask& task = list[index / shape.kv_heads];
+    const int64_t kv_head = index % shape.kv_heads;
+    int32_t last = 0;
+    for (int64_t s = task.first_span; s < task.last_span; ++s) {
+      last = std::max(last, spans[s].position + task.end - 1);
+    }
     AttentionTile tile = {.head_dim = d,
-                          .pages = span.pages,
                           .page_stride = shape.kv_heads * HeadPageSize(shape),
-                          .keys = cache_k + task.kv_head * HeadPageSize(shape),
-                          .values = cache_v + task.kv_head * HeadPageSize(shape),
-                          .scratch = Scratch(TileScratch(d, span.position + task.end - 1))};
-    ForTiles(task, group, &tile, kernels.forward, [&](int64_t i, int64_t head, int slot) {
-      const int64_t row = span.first_row + i;
-      tile.position[slot] = span.position + static_cast<int32_t>(i);
-      tile.q[slot] = q + row * ld_q + head * d;
-      tile.out[slot] = out + row * ld_out + head * d;
-      tile.stats[slot] = stats == nullptr ? nullptr : stats + (row * shape.heads + head) * 2;
-    });
+                          .keys = cache_k + kv_head * HeadPageSize(shape),
+                          .values = cache_v + kv_head * HeadPageSize(shape),
+                          .scratch = Scratch(TileScratch(d, last))};
+    ForTiles(task, kv_head, group, &tile, kernels.forward,
+             [&](int64_t s, int64_t i, int64_t head, int slot) {
+               const int64_t row = spans[s].first_row + i;
+               tile.pages[slot] = spans[s].pages;
+               tile.position[slot] = spans[s].position + static_cast<int32_t>(i);
+               tile.q[slot] = q + row * ld_q + head * d;
+               tile.out[slot] = out + row * ld_out + head * d;
+               tile.stats[slot] =
+                   stats == nullptr ? nullptr : stats + (row * shape.heads + head) * 2;
+             });
   });
 }
 

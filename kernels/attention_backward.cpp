@@ -96,22 +96,24 @@ void TransposePages(Backward* b) {
 // dq and delta.
 void QueryGradients(Backward* b, float* dq, int64_t ld_dq) {
   const int64_t d = b->shape.head_dim;
-  const std::vector<RowTask> tasks = RowTasks(b->shape, b->spans, b->num_spans);
-  ParallelStrided(b->exec, static_cast<int64_t>(tasks.size()), [&](int64_t index) {
-    const RowTask& task = tasks[index];
-    const AttentionSpan& span = b->spans[task.span];
-    const int64_t at = task.kv_head * b->HeadPage();
+  thread_local std::vector<AttentionTask> tasks;  // kept from layer to layer for its memory
+  ListTasks(b->exec, b->shape, b->spans, b->num_spans, /*share=*/false, &tasks);
+  const auto count = static_cast<int64_t>(tasks.size()) * b->shape.kv_heads;
+  ParallelStrided(b->exec, count, [&, list = tasks.data()](int64_t index) {
+    const AttentionTask& task = list[index / b->shape.kv_heads];
+    const AttentionSpan& span = b->spans[task.first_span];
+    const int64_t kv_head = index % b->shape.kv_heads, at = kv_head * b->HeadPage();
     AttentionTile tile = {.head_dim = d,
-                          .pages = span.pages,
                           .page_stride = b->PageStride(),
                           .keys = b->cache_k + at,
                           .scratch = Scratch(TileScratch(d, span.position + task.end - 1)),
-                          .slots = b->used.slots[task.span].data(),
                           .keys_by_row = b->keys_by_row.data() + at,
                           .values_by_dim = b->values_by_dim.data() + at};
-    ForTiles(task, b->Group(), &tile, b->kernels.backward_queries,
-             [&](int64_t i, int64_t head, int slot) {
+    ForTiles(task, kv_head, b->Group(), &tile, b->kernels.backward_queries,
+             [&](int64_t s, int64_t i, int64_t head, int slot) {
                const int64_t row = span.first_row + i;
+               tile.pages[slot] = span.pages;
+               tile.slots[slot] = b->used.slots[s].data();
                tile.position[slot] = span.position + static_cast<int32_t>(i);
                tile.q[slot] = b->q + row * b->ld_q + head * d;
                tile.out[slot] = dq + row * ld_dq + head * d;

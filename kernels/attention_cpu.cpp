@@ -54,14 +54,15 @@ void ScorePages(const float* packed, int64_t d, const float* keys, const int32_t
 
 template <int kQueries>
 void Score(const float* const* rows, int64_t d, const float* keys, const int32_t* pages,
-           int64_t num_pages, int64_t page_stride, float* packed, float* scores, int64_t stride) {
+           int64_t first_page, int64_t last_page, int64_t page_stride, float* packed, float* scores,
+           int64_t stride) {
   constexpr int kPages = kAccumulators / kQueries > 4 ? 4 : kAccumulators / kQueries;
   PackQueries<kQueries>(rows, d, packed);
-  int64_t p = 0;
-  for (; p + kPages <= num_pages; p += kPages) {
+  int64_t p = first_page;
+  for (; p + kPages <= last_page; p += kPages) {
     ScorePages<kQueries, kPages>(packed, d, keys, pages + p, page_stride, scores + p * 16, stride);
   }
-  for (; p < num_pages; ++p) {
+  for (; p < last_page; ++p) {
     ScorePages<kQueries, 1>(packed, d, keys, pages + p, page_stride, scores + p * 16, stride);
   }
 }
@@ -129,22 +130,105 @@ void WeighAllColumns(const float* weights, int64_t stride, const float* values,
   }
 }
 
-// out[q] = chain over keys 0 … position[q] of weights[q][j] * values[j]. Keys that all queries see
-// in one pass, the rest query by query: a key beyond a query's position is never touched, whatever
-// it holds.
-template <int kQueries>
-void Weigh(const AttentionTile& tile, int first_query, const float* weights, int64_t stride,
-           const float* values, const int32_t* pages) {
-  float* const* out = tile.out + first_query;
-  const int64_t d = tile.head_dim, common = tile.position[first_query] + 1;
-  for (int q = 0; q < kQueries; ++q) {
-    for (int64_t i = 0; i < d; ++i) out[q][i] = 0;
+// Queries [first, last) in groups of 8, 4, 2 and 1: body(Count<size>(), first of the group).
+template <int n>
+struct Count {
+  static constexpr int kQueries = n;
+};
+template <class Body>
+HONE_SIMD void ForGroups(int first, int last, const Body& body) {
+  for (int i = first; i < last;) {
+    const int left = last - i;
+    if constexpr (kMaxQueries >= 8) {
+      if (left >= 8) {
+        body(Count<8>(), i);
+        i += 8;
+        continue;
+      }
+    }
+    if constexpr (kMaxQueries >= 4) {
+      if (left >= 4) {
+        body(Count<4>(), i);
+        i += 4;
+        continue;
+      }
+    }
+    if (left >= 2) {
+      body(Count<2>(), i);
+      i += 2;
+    } else {
+      body(Count<1>(), i);
+      i += 1;
+    }
   }
-  WeighAllColumns<kQueries>(weights, stride, values, pages, tile.page_stride, d, 0, common, out);
-  for (int q = 0; q < kQueries; ++q) {
-    WeighAllColumns<1>(weights + q * stride, stride, values, pages, tile.page_stride, d, common,
-                       tile.position[first_query + q] + 1, out + q);
+}
+
+// Runs of queries of one sequence: body(first, last).
+template <class Body>
+HONE_SIMD void ForSequences(const AttentionTile& tile, const Body& body) {
+  for (int first = 0; first < tile.queries;) {
+    int last = first + 1;
+    while (last < tile.queries && tile.pages[last] == tile.pages[first]) ++last;
+    body(first, last);
+    first = last;
   }
+}
+
+int64_t PagesSeen(const AttentionTile& tile, int last) { return tile.position[last - 1] / 16 + 1; }
+
+int64_t ScoreStride(const AttentionTile& tile) {
+  int64_t pages = 0;
+  for (int i = 0; i < tile.queries; ++i) {
+    const int64_t seen = PagesSeen(tile, i + 1);
+    pages = seen > pages ? seen : pages;
+  }
+  return pages * 16;
+}
+
+// Where a tile's pages lie: in the cache, or (transposed copies) by slot.
+struct PageLists {
+  const float* base;
+  const int32_t* const* lists;  // of each query
+};
+
+// Scores of all queries: the shared pages once for the tile, each sequence's own ones after them.
+void ScoreTile(const AttentionTile& tile, const float* const* rows, const PageLists& keys,
+               float* scores, int64_t stride) {
+  const auto score = [&](int first, int last, int64_t first_page, int64_t last_page) {
+    ForGroups(first, last, [&](auto count, int i) {
+      Score<decltype(count)::kQueries>(rows + i, tile.head_dim, keys.base, keys.lists[i],
+                                       first_page, last_page, tile.page_stride, tile.scratch,
+                                       scores + i * stride, stride);
+    });
+  };
+  const int64_t shared = tile.shared_pages;
+  if (shared > 0) score(0, tile.queries, 0, shared);
+  ForSequences(tile,
+               [&](int first, int last) { score(first, last, shared, PagesSeen(tile, last)); });
+}
+
+// out[q] = chain over keys 0 … position[q] of weights[q][j] * values[j]. Keys that several queries
+// see in one pass, the rest query by query: a key beyond a query's position is never touched,
+// whatever it holds.
+void WeighTile(const AttentionTile& tile, const float* weights, int64_t stride,
+               const PageLists& values) {
+  for (int q = 0; q < tile.queries; ++q) {
+    for (int64_t i = 0; i < tile.head_dim; ++i) tile.out[q][i] = 0;
+  }
+  const auto weigh = [&](int first, int last, int64_t first_key, int64_t last_key) {
+    ForGroups(first, last, [&](auto count, int i) {
+      WeighAllColumns<decltype(count)::kQueries>(weights + i * stride, stride, values.base,
+                                                 values.lists[i], tile.page_stride, tile.head_dim,
+                                                 first_key, last_key, tile.out + i);
+    });
+  };
+  const int64_t shared = tile.shared_pages * 16;
+  if (shared > 0) weigh(0, tile.queries, 0, shared);
+  ForSequences(tile, [&](int first, int last) {
+    const int64_t common = tile.position[first] + 1;
+    weigh(first, last, shared, common);
+    for (int q = first; q < last; ++q) weigh(q, q + 1, common, tile.position[q] + 1);
+  });
 }
 
 HONE_SIMD float ScoreScale(int64_t head_dim) {
@@ -171,25 +255,22 @@ void Softmax(float* scores, int64_t n, float scale, float* max, float* sum) {
   *sum = SumLanes(sums);
 }
 
-template <int kQueries>
-void ForwardQueries(const AttentionTile& tile, int first) {
-  const int64_t d = tile.head_dim, pages = tile.position[first + kQueries - 1] / 16 + 1;
-  const int64_t stride = pages * 16;
-  float *packed = tile.scratch, *scores = packed + kQueryTile * d;
-  Score<kQueries>(tile.q + first, d, tile.keys, tile.pages, pages, tile.page_stride, packed, scores,
-                  stride);
+void Forward(const AttentionTile& tile) {
+  const int64_t d = tile.head_dim, stride = ScoreStride(tile);
+  float* scores = tile.scratch + kQueryTile * d;
+  ScoreTile(tile, tile.q, {tile.keys, tile.pages}, scores, stride);
   const float scale = ScoreScale(d);
-  float sum[kQueries];
-  for (int q = 0; q < kQueries; ++q) {
+  float sum[kQueryTile];
+  for (int q = 0; q < tile.queries; ++q) {
     float max;
-    Softmax(scores + q * stride, tile.position[first + q] + 1, scale, &max, &sum[q]);
-    if (tile.stats[first + q] == nullptr) continue;
-    tile.stats[first + q][0] = max;
-    tile.stats[first + q][1] = sum[q];
+    Softmax(scores + q * stride, tile.position[q] + 1, scale, &max, &sum[q]);
+    if (tile.stats[q] == nullptr) continue;
+    tile.stats[q][0] = max;
+    tile.stats[q][1] = sum[q];
   }
-  Weigh<kQueries>(tile, first, scores, stride, tile.values, tile.pages);
-  for (int q = 0; q < kQueries; ++q) {
-    float* out = tile.out[first + q];
+  WeighTile(tile, scores, stride, {tile.values, tile.pages});
+  for (int q = 0; q < tile.queries; ++q) {
+    float* out = tile.out[q];
     for (int64_t i = 0; i < d; i += 16) {
       const int64_t n = Smaller(16, d - i);
       StoreN(out + i, Div(LoadN(out + i, n), Set(sum[q])), n);
@@ -219,59 +300,25 @@ HONE_SIMD ScoreGrad GradOfScores(F32x16 score, F32x16 dp, float scale, float max
   return {Select(mask, p, Zero()), Select(mask, ds, Zero())};
 }
 
-template <int kQueries>
-void BackwardQueryGroup(const AttentionTile& tile, int first) {
-  const int64_t d = tile.head_dim, pages = tile.position[first + kQueries - 1] / 16 + 1;
-  const int64_t stride = pages * 16;
-  float *packed = tile.scratch, *scores = packed + kQueryTile * d;
-  float* dp = scores + kQueryTile * stride;
-  Score<kQueries>(tile.q + first, d, tile.keys, tile.pages, pages, tile.page_stride, packed, scores,
-                  stride);
-  Score<kQueries>(tile.dout + first, d, tile.values_by_dim, tile.slots, pages, tile.page_stride,
-                  packed, dp, stride);
+void BackwardQueries(const AttentionTile& tile) {
+  const int64_t d = tile.head_dim, stride = ScoreStride(tile);
+  float *scores = tile.scratch + kQueryTile * d, *dp = scores + kQueryTile * stride;
+  ScoreTile(tile, tile.q, {tile.keys, tile.pages}, scores, stride);
+  ScoreTile(tile, tile.dout, {tile.values_by_dim, tile.slots}, dp, stride);
   const float scale = ScoreScale(d);
-  for (int q = 0; q < kQueries; ++q) {
-    const int i = first + q;
-    const float delta = Dot(tile.dout[i], tile.forward_out[i], d);
-    *tile.delta[i] = delta;
-    const float max = tile.forward_stats[i][0];
-    const float inv_sum = 1.0f / tile.forward_stats[i][1];
-    const int64_t n = tile.position[i] + 1;
+  for (int q = 0; q < tile.queries; ++q) {
+    const float delta = Dot(tile.dout[q], tile.forward_out[q], d);
+    *tile.delta[q] = delta;
+    const float max = tile.forward_stats[q][0];
+    const float inv_sum = 1.0f / tile.forward_stats[q][1];
+    const int64_t n = tile.position[q] + 1;
     for (int64_t j = 0; j < n; j += 16) {
       float* score = scores + q * stride + j;
       const F32x16 dp_j = Load(dp + q * stride + j);
       Store(score, GradOfScores(Load(score), dp_j, scale, max, inv_sum, delta, n - j).ds);
     }
   }
-  Weigh<kQueries>(tile, first, scores, stride, tile.keys_by_row, tile.slots);
-}
-
-// Goes over a tile in groups of 8, 4, 2 and 1 queries.
-using GroupFunction = void (*)(const AttentionTile&, int);
-HONE_SIMD void ForGroups(const AttentionTile& tile, GroupFunction eight, GroupFunction four,
-                         GroupFunction two, GroupFunction one) {
-  for (int i = 0; i < tile.queries;) {
-    const int left = tile.queries - i;
-    const int group = left >= 8 && eight != nullptr  ? 8
-                      : left >= 4 && four != nullptr ? 4
-                      : left >= 2                    ? 2
-                                                     : 1;
-    (group == 8 ? eight : group == 4 ? four : group == 2 ? two : one)(tile, i);
-    i += group;
-  }
-}
-
-#if defined(__AVX512F__)
-#define HONE_GROUPS(function) function<8>, function<4>, function<2>, function<1>
-#elif defined(__AVX2__)
-#define HONE_GROUPS(function) nullptr, function<4>, function<2>, function<1>
-#else
-#define HONE_GROUPS(function) nullptr, nullptr, function<2>, function<1>
-#endif
-
-void Forward(const AttentionTile& tile) { ForGroups(tile, HONE_GROUPS(ForwardQueries)); }
-void BackwardQueries(const AttentionTile& tile) {
-  ForGroups(tile, HONE_GROUPS(BackwardQueryGroup));
+  WeighTile(tile, scores, stride, {tile.keys_by_row, tile.slots});
 }
 
 // grad[row … row + kRows)[begin …] += chain over queries of weights[query][row] * x[query].
@@ -334,8 +381,8 @@ void KeyWeights(const AttentionKeyBlock& block, int first, float* p, float* ds) 
   const int64_t d = block.head_dim;
   const int32_t page = 0;
   float scores[kQueries * 16], dp[kQueries * 16], *packed = block.scratch;
-  Score<kQueries>(block.q + first, d, block.keys, &page, 1, 0, packed, scores, 16);
-  Score<kQueries>(block.dout + first, d, block.values_by_dim, &page, 1, 0, packed, dp, 16);
+  Score<kQueries>(block.q + first, d, block.keys, &page, 0, 1, 0, packed, scores, 16);
+  Score<kQueries>(block.dout + first, d, block.values_by_dim, &page, 0, 1, 0, packed, dp, 16);
   const float scale = ScoreScale(d);
   for (int q = 0; q < kQueries; ++q) {
     const int i = first + q;

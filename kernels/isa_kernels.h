@@ -84,26 +84,29 @@ struct SoftmaxKernels {
   void (*exp)(const float* x, int64_t n, float* y);
 };
 
-// Up to 8 queries (rows and heads) of one sequence and one kv head.
+// Up to 8 queries (rows, sequences and heads) of one kv head. Those of one sequence stand side by
+// side, their positions not decreasing.
 inline constexpr int kQueryTile = 8;
 struct AttentionTile {
   int64_t head_dim = 0;
-  const int32_t* pages = nullptr;                  // of the sequence
   int64_t page_stride = 0;                         // floats from page to page in keys and values
   const float *keys = nullptr, *values = nullptr;  // the kv head's part of page 0
-  float* scratch = nullptr;  // TileScratch(head_dim, position of the last query) floats
+  float* scratch = nullptr;  // TileScratch(head_dim, the largest position) floats
   int queries = 0;
-  int32_t position[kQueryTile] = {};  // query i sees keys 0 … position[i]; not decreasing
+  // The first pages, the same of every query, of which each sees every key: read once for all.
+  int32_t shared_pages = 0;
+  const int32_t* pages[kQueryTile] = {};  // of the query's sequence
+  int32_t position[kQueryTile] = {};      // query i sees keys 0 … position[i]
   const float* q[kQueryTile] = {};
   float* out[kQueryTile] = {};    // the forward's output; in the backward, dq
   float* stats[kQueryTile] = {};  // receives maximum and sum, or null
   // The backward's:
   const float *forward_out[kQueryTile] = {}, *forward_stats[kQueryTile] = {};
   const float* dout[kQueryTile] = {};
-  float* delta[kQueryTile] = {};         // receives the sum of dout * forward_out
-  const int32_t* slots = nullptr;        // of the sequence's pages in the transposed copies
-  const float* keys_by_row = nullptr;    // [slot][kv_head][16][head_dim], the kv head's part
-  const float* values_by_dim = nullptr;  // [slot][kv_head][head_dim][16]
+  float* delta[kQueryTile] = {};          // receives the sum of dout * forward_out
+  const int32_t* slots[kQueryTile] = {};  // of the sequence's pages in the transposed copies
+  const float* keys_by_row = nullptr;     // [slot][kv_head][16][head_dim], the kv head's part
+  const float* values_by_dim = nullptr;   // [slot][kv_head][head_dim][16]
 };
 constexpr int64_t TileScratch(int64_t head_dim, int64_t last_position) {
   return kQueryTile * (2 * head_dim + 2 * (last_position / 16 * 16 + 16));

@@ -3,21 +3,10 @@
 
 #include <algorithm>
 
-#include "kernels/isa_kernels.h"
-#include "kernels/parallel.h"
+#include "kernels/matmul_partition.h"
 
 namespace hone::kernels {
 namespace {
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Rows of a that one unit of work takes: few enough that a part of them, 256 deep, stays in the
-// second-level cache while the panels pass, and that every thread gets about four units; whole
-// tiles.
-int64_t UnitRows(int64_t m, int64_t panels, int64_t tile, int64_t threads) {
-  const int64_t tiles = CeilDiv(m, tile), units = CeilDiv(4 * threads, panels);
-  return tile * std::clamp<int64_t>(tiles / units, 1, 512 / tile);
-}
 
 // Threads split [n / tile] x [k / 32] in a grid; this many along n, the rest along k, so that the
 // largest part is smallest.
@@ -75,26 +64,18 @@ void Pack(const Exec& exec, const float* w_KN, int64_t k, int64_t n, PackedMatri
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
             float* c, int64_t ldc, const float* bias, bool accumulate) {
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
-  const int64_t panels = CeilDiv(b.n, kPanel);
-  if (m == 0 || panels == 0) return;
-  const int64_t unit_rows = UnitRows(m, panels, kernels.tile_rows, Threads(exec));
-  // Unit u is panel u % panels of row block u / panels; a thread takes consecutive ones.
-  ParallelFor(exec, CeilDiv(m, unit_rows) * panels, 1, [&](int64_t begin, int64_t end) {
-    while (begin < end) {
-      const int64_t row = begin / panels * unit_rows, panel = begin % panels;
-      const int64_t count = std::min(end - begin, panels - panel), column = panel * kPanel;
-      kernels.block({.a = a + row * lda,
-                     .lda = lda,
-                     .rows = std::min(unit_rows, m - row),
-                     .panels = b.panels.data() + panel * b.k * kPanel,
-                     .k = b.k,
-                     .columns = std::min(count * kPanel, b.n - column),
-                     .c = c + row * ldc + column,
-                     .ldc = ldc,
-                     .bias = bias == nullptr || accumulate ? nullptr : bias + column,
-                     .accumulate = accumulate});
-      begin += count;
-    }
+  ForUnits(exec, m, b.n, kernels.tile_rows, [&](const MatmulUnit& unit) {
+    const int64_t column = unit.panel * kPanel;
+    kernels.block({.a = a + unit.row * lda,
+                   .lda = lda,
+                   .rows = unit.rows,
+                   .panels = b.panels.data() + unit.panel * b.k * kPanel,
+                   .k = b.k,
+                   .columns = std::min(unit.panels * kPanel, b.n - column),
+                   .c = c + unit.row * ldc + column,
+                   .ldc = ldc,
+                   .bias = bias == nullptr || accumulate ? nullptr : bias + column,
+                   .accumulate = accumulate});
   });
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <functional>
 
 #include "kernels/exec.h"
 
@@ -13,15 +12,14 @@ inline int Threads(const Exec& exec) { return exec.pool == nullptr ? 1 : exec.po
 
 // body(begin, end) over [0, count), one contiguous part a thread, multiples of `grain`.
 inline void ParallelFor(const Exec& exec, int64_t count, int64_t grain,
-                        const std::function<void(int64_t, int64_t)>& body) {
+                        FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
   if (exec.pool == nullptr) return body(0, count);
   exec.pool->For(count, grain, body);
 }
 
 // body(i) for each i of [0, count); thread t takes t, t + threads, …: for work that grows with i.
-inline void ParallelStrided(const Exec& exec, int64_t count,
-                            const std::function<void(int64_t)>& body) {
+inline void ParallelStrided(const Exec& exec, int64_t count, FunctionRef<void(int64_t)> body) {
   const int64_t threads = std::min<int64_t>(Threads(exec), count);
   ParallelFor(exec, threads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t thread = begin; thread < end; ++thread) {

@@ -77,6 +77,9 @@ class Backend {
   virtual ~Backend() = default;
   virtual const ModelConfig& config() const = 0;
   virtual const WeightsLayout& layout() const = 0;
+  // What it spreads work over; the caller may use it too, between calls. One pool for both, so that
+  // no idle thread of one spins where a thread of the other would work.
+  virtual ThreadPool& pool() = 0;
 
   // Takes a version of the weights and lays it out for use. Keeps a reference; the data is not
   // copied unless a kernel needs another layout.

@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "common/error.h"
-#include "common/thread_pool.h"
 #include "rollout/scheduler.h"
 
 namespace hone {
@@ -69,7 +68,7 @@ class Engine::Impl {
         scheduler_(CachePages(limits_, backend.config()), limits_.max_sequences,
                    limits_.max_batch_tokens),
         cache_(backend.NewCache(scheduler_.pool().size())),
-        pool_(limits.threads) {
+        pool_(backend.pool()) {
     for (int i = 0; i < pool_.threads(); ++i) samplers_.emplace_back(kernels::DetectIsa());
   }
 
@@ -102,7 +101,7 @@ class Engine::Impl {
   const EngineLimits limits_;
   Scheduler scheduler_;
   std::unique_ptr<KvCache> cache_;
-  ThreadPool pool_;
+  ThreadPool& pool_;
   std::vector<Sampler> samplers_;  // one a thread
   uint64_t submitted_ = 0;
   std::vector<GenerationResult> results_;

@@ -37,7 +37,6 @@ struct EngineLimits {
   // always enough for one sequence at full length.
   int64_t cache_bytes = 0;
   int32_t max_length = 0;  // prompt and completion; 0, or more than it: max_position_embeddings
-  int threads = 1;         // that draw tokens; 0: all cores
 };
 
 struct GenerationRequest {
@@ -60,7 +59,8 @@ struct EngineStats {
   int64_t preemptions = 0;  // sequences put back since the cache was full
 };
 
-// Thread contract: one thread. The backend and tokenizer outlive the engine.
+// Thread contract: one thread. The backend and tokenizer outlive the engine, which draws tokens with
+// the backend's threads.
 class Engine {
  public:
   // `tokenizer` may be null when there are no stop strings. Throws UsageError naming the parameter

@@ -26,6 +26,7 @@ class ExactBackend final : public Backend {
 
   const ModelConfig& config() const override { return config_; }
   const WeightsLayout& layout() const override { return layout_; }
+  ThreadPool& pool() override { return pool_; }
   void SetWeights(std::shared_ptr<const Weights> weights) override;
   const Weights& weights() const override;
   std::unique_ptr<KvCache> NewCache(int32_t pages) override;

@@ -61,7 +61,7 @@ void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
   const int64_t t = kept_.batch.rows(), d = config_.hidden_size, f = config_.intermediate_size;
   const LayerTape& tape = kept_.layers[l];
   const LayerOffsets& at = offsets_.layers[l];
-  const PackedLayer& packed = packed_.Backward(exec_, weights_->data.data()).layers[l];
+  const BackwardLayer& packed = packed_.Backward(exec_, weights_->data.data()).layers[l];
   for (auto* buffer : {&back_.act_TF, &back_.d_act_TF}) buffer->Reserve(static_cast<size_t>(t * f));
   for (auto* buffer : {&back_.normed_TD, &back_.d_normed_TD})
     buffer->Reserve(static_cast<size_t>(t * d));

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "kernels/embedding.h"
+#include "kernels/gated_matmul.h"
 #include "kernels/rmsnorm.h"
-#include "kernels/swiglu.h"
 #include "policy/model/exact_backend.h"
 
 namespace hone {
@@ -39,7 +39,7 @@ void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, 
   const int64_t rows = batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
                 kv_dim = config_.kv_dim();
   const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(plan.spans.size());
-  const PackedLayer& packed = packed_.forward().layers[l];
+  const ForwardLayer& packed = packed_.forward().layers[l];
   normed_TD_.Reserve(static_cast<size_t>(rows * d));
   tape->qkv_TC.Reserve(static_cast<size_t>(rows * columns));
   tape->attention_TQ.Reserve(static_cast<size_t>(rows * q_dim));
@@ -67,14 +67,13 @@ void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, 
 // x += down(silu(gate(norm(x))) * up(norm(x)))
 void ExactBackend::FeedForward(int64_t l, int64_t rows, LayerTape* tape) {
   const int64_t d = config_.hidden_size, f = config_.intermediate_size;
-  const PackedLayer& packed = packed_.forward().layers[l];
+  const ForwardLayer& packed = packed_.forward().layers[l];
   tape->gate_up_T2F.Reserve(static_cast<size_t>(rows * 2 * f));
   act_TF_.Reserve(static_cast<size_t>(rows * f));
   kernels::RmsNorm(exec_, x_TD_.data(), Data(offsets_.layers[l].post_norm),
                    static_cast<float>(config_.rms_norm_eps), rows, d, normed_TD_.data(), nullptr);
-  kernels::Matmul(exec_, normed_TD_.data(), d, rows, packed.gate_up, tape->gate_up_T2F.data(),
-                  2 * f);
-  kernels::SwiGlu(exec_, tape->gate_up_T2F.data(), rows, f, act_TF_.data());
+  kernels::MatmulSwiGlu(exec_, normed_TD_.data(), d, rows, packed.gate, packed.up,
+                        tape->gate_up_T2F.data(), act_TF_.data());
   kernels::Matmul(exec_, act_TF_.data(), f, rows, packed.down, x_TD_.data(), d, nullptr,
                   /*accumulate=*/true);
 }

@@ -37,12 +37,12 @@ void PackedWeights::Set(const kernels::Exec& exec, const float* weights) {
                 f = config_.intermediate_size;
   for (size_t l = 0; l < offsets_.layers.size(); ++l) {
     const LayerOffsets& at = offsets_.layers[l];
-    PackedLayer& layer = forward_.layers[l];
+    ForwardLayer& layer = forward_.layers[l];
     const float* qkv = StackRows(weights, {{at.q, q}, {at.k, kv}, {at.v, kv}}, d);
     PackTransposed(exec, qkv, q + 2 * kv, d, &layer.qkv);
     PackTransposed(exec, weights + at.o, d, q, &layer.o);
-    PackTransposed(exec, StackRows(weights, {{at.gate, f}, {at.up, f}}, d), 2 * f, d,
-                   &layer.gate_up);
+    PackTransposed(exec, weights + at.gate, f, d, &layer.gate);
+    PackTransposed(exec, weights + at.up, f, d, &layer.up);
     PackTransposed(exec, weights + at.down, d, f, &layer.down);
     if (!config_.qkv_bias) continue;
     qkv_bias_[l].Reserve(static_cast<size_t>(q + 2 * kv));
@@ -53,13 +53,14 @@ void PackedWeights::Set(const kernels::Exec& exec, const float* weights) {
   backward_ready_ = false;
 }
 
-const PackedModel& PackedWeights::Backward(const kernels::Exec& exec, const float* weights) {
+const PackedModel<BackwardLayer>& PackedWeights::Backward(const kernels::Exec& exec,
+                                                          const float* weights) {
   if (backward_ready_) return backward_;
   const int64_t d = config_.hidden_size, q = config_.q_dim(), kv = config_.kv_dim(),
                 f = config_.intermediate_size;
   for (size_t l = 0; l < offsets_.layers.size(); ++l) {
     const LayerOffsets& at = offsets_.layers[l];
-    PackedLayer& layer = backward_.layers[l];
+    BackwardLayer& layer = backward_.layers[l];
     Pack(exec, StackRows(weights, {{at.q, q}, {at.k, kv}, {at.v, kv}}, d), q + 2 * kv, d,
          &layer.qkv);
     Pack(exec, weights + at.o, d, q, &layer.o);

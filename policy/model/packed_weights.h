@@ -8,17 +8,22 @@
 
 namespace hone {
 
-// Right-hand sides of a layer's products. Forward: y = x B with B = wᵀ; backward: dx = dy B with B
-// = w.
-struct PackedLayer {
-  kernels::PackedMatrix qkv;  // columns q | k | v (backward: rows)
+// Right-hand sides of a layer's products y = x B in the forward: B = wᵀ.
+struct ForwardLayer {
+  kernels::PackedMatrix qkv;  // columns q | k | v
+  kernels::PackedMatrix o, gate, up, down;
+};
+// And of dx = dy B in the backward: B = w.
+struct BackwardLayer {
+  kernels::PackedMatrix qkv;  // rows q | k | v
   kernels::PackedMatrix o;
-  kernels::PackedMatrix gate_up;  // columns gate | up (backward: rows)
+  kernels::PackedMatrix gate_up;  // rows gate | up
   kernels::PackedMatrix down;
 };
 
+template <class Layer>
 struct PackedModel {
-  std::vector<PackedLayer> layers;
+  std::vector<Layer> layers;
   kernels::PackedMatrix head;
 };
 
@@ -29,11 +34,11 @@ class PackedWeights {
 
   // Takes a version: packs the forward's matrices, and forgets the backward's.
   void Set(const kernels::Exec& exec, const float* weights);
-  const PackedModel& forward() const { return forward_; }
+  const PackedModel<ForwardLayer>& forward() const { return forward_; }
   // q | k | v biases of a layer, or null.
   const float* qkv_bias(size_t layer) const;
   // Packed at the first call for a version.
-  const PackedModel& Backward(const kernels::Exec& exec, const float* weights);
+  const PackedModel<BackwardLayer>& Backward(const kernels::Exec& exec, const float* weights);
 
  private:
   const float* StackRows(const float* weights,
@@ -41,7 +46,8 @@ class PackedWeights {
 
   const ModelConfig config_;
   const TensorOffsets offsets_;
-  PackedModel forward_, backward_;
+  PackedModel<ForwardLayer> forward_;
+  PackedModel<BackwardLayer> backward_;
   std::vector<Buffer<float>> qkv_bias_;
   bool backward_ready_ = false;
   Buffer<float> stack_;  // tensors that are packed as one, row below row

@@ -47,6 +47,7 @@ class TorchBackend final : public Backend {
   TorchBackend(const BackendOptions& options, const ModelConfig& config);
   const ModelConfig& config() const override { return config_; }
   const WeightsLayout& layout() const override { return layout_; }
+  ThreadPool& pool() override { return pool_; }
   void SetWeights(std::shared_ptr<const Weights> weights) override;
   const Weights& weights() const override;
   std::unique_ptr<KvCache> NewCache(int32_t pages) override;
@@ -82,6 +83,7 @@ class TorchBackend final : public Backend {
 
   const ModelConfig config_;
   const WeightsLayout layout_;
+  ThreadPool pool_;  // the caller's alone: LibTorch has its own
   at::TensorOptions options_;
   at::Tensor inverse_frequencies_;  // [head_dim / 2]
   std::shared_ptr<const Weights> weights_;
@@ -93,7 +95,7 @@ class TorchBackend final : public Backend {
 };
 
 TorchBackend::TorchBackend(const BackendOptions& options, const ModelConfig& config)
-    : config_(config), layout_(MakeLayout(config)) {
+    : config_(config), layout_(MakeLayout(config)), pool_(options.threads) {
   options_ = at::TensorOptions().dtype(options.float64 ? at::kDouble : at::kFloat);
   if (options.device == "cuda") {
 #ifdef HONE_CUDA

@@ -22,6 +22,7 @@ class WatchedBackend : public Backend {
   explicit WatchedBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
   const ModelConfig& config() const override { return inner_->config(); }
   const WeightsLayout& layout() const override { return inner_->layout(); }
+  ThreadPool& pool() override { return inner_->pool(); }
   void SetWeights(std::shared_ptr<const Weights> weights) override {
     inner_->SetWeights(std::move(weights));
   }

@@ -86,7 +86,7 @@ TEST_F(EngineLimitsTest, CompletionsDoNotDependOnWhenTheyWereSubmitted) {
 
 TEST_F(EngineLimitsTest, CompletionsDoNotDependOnThreads) {
   const auto backend = TinyBackend(/*threads=*/3);
-  ExpectSameBits(expected_, Generate(*backend, MixedParams(), {.threads = 3}, MixedRequests()));
+  ExpectSameBits(expected_, Generate(*backend, MixedParams(), {}, MixedRequests()));
 }
 
 TEST_F(EngineLimitsTest, DrawsSharedByThreadsAreTheSame) {
@@ -94,10 +94,10 @@ TEST_F(EngineLimitsTest, DrawsSharedByThreadsAreTheSame) {
   GenerationParams params = MixedParams();
   params.max_tokens = 3;
   const std::vector<GenerationRequest> requests = {{0, 0, RandomPrompt(1, 20), 500}};
-  EngineLimits limits = {.max_sequences = 500};
+  const EngineLimits limits = {.max_sequences = 500};
   const Outcome one = Generate(*backend_, params, limits, requests);
-  limits.threads = 3;
-  ExpectSameBits(one, Generate(*backend_, params, limits, requests));
+  const auto backend = TinyBackend(/*threads=*/3);
+  ExpectSameBits(one, Generate(*backend, params, limits, requests));
 }
 
 TEST_F(EngineLimitsTest, AGroupIsWhatItsSamplesAreAlone) {

@@ -1,0 +1,49 @@
+#include "kernels/gated_matmul.h"
+
+#include <algorithm>
+
+#include "kernels/matmul_partition.h"
+
+namespace hone::kernels {
+namespace {
+
+// Panels of gate and of up that a thread computes before their activation: what they give for the
+// rows of a unit stays in the second-level cache.
+constexpr int64_t kPanels = 4;
+
+}  // namespace
+
+void MatmulSwiGlu(const Exec& exec, const float* a, int64_t lda, int64_t m,
+                  const PackedMatrix& gate, const PackedMatrix& up, float* gate_up_T2F,
+                  float* act_TF) {
+  const MatmulKernels& matmul = HONE_ISA_KERNELS(exec.isa, kMatmul);
+  const SwiGluKernels& swiglu = HONE_ISA_KERNELS(exec.isa, kSwiGlu);
+  const int64_t f = gate.n, ld = 2 * f;
+  ForUnits(exec, m, f, matmul.tile_rows, [&](const MatmulUnit& unit) {
+    for (int64_t panel = unit.panel; panel < unit.panel + unit.panels; panel += kPanels) {
+      const int64_t left = unit.panel + unit.panels - panel, column = panel * kPanel;
+      const int64_t columns = std::min(std::min(left, kPanels) * kPanel, f - column);
+      float* out = gate_up_T2F + unit.row * ld + column;
+      MatmulBlock block = {.a = a + unit.row * lda,
+                           .lda = lda,
+                           .rows = unit.rows,
+                           .panels = gate.panels.data() + panel * gate.k * kPanel,
+                           .k = gate.k,
+                           .columns = columns,
+                           .c = out,
+                           .ldc = ld,
+                           .bias = nullptr,
+                           .accumulate = false};
+      matmul.block(block);
+      block.panels = up.panels.data() + panel * up.k * kPanel;
+      block.c = out + f;
+      matmul.block(block);
+      for (int64_t row = 0; row < unit.rows; ++row) {
+        const float* values = out + row * ld;
+        swiglu.forward(values, values + f, columns, act_TF + (unit.row + row) * f + column);
+      }
+    }
+  });
+}
+
+}  // namespace hone::kernels

@@ -1,0 +1,46 @@
+// How a product is parted among threads: units of rows and panels that write disjoint outputs.
+// Which thread does which follows from the sizes alone and changes no bit.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/isa_kernels.h"
+#include "kernels/matmul.h"
+#include "kernels/parallel.h"
+
+namespace hone::kernels {
+
+inline int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Rows [row, row + rows) of the output and its panels [panel, panel + panels) of 32 columns.
+struct MatmulUnit {
+  int64_t row, rows, panel, panels;
+};
+
+// Rows that one unit takes: few enough that a part of them, 256 deep, stays in the second-level
+// cache while the panels pass, and that every thread gets about four units; whole tiles, and all
+// units of about the same size.
+inline int64_t UnitRows(int64_t m, int64_t panels, int64_t tile, int64_t threads) {
+  const int64_t most = 504 / tile, tiles = CeilDiv(m, tile);
+  const int64_t units = std::max(CeilDiv(tiles, most), CeilDiv(4 * threads, panels));
+  return tile * CeilDiv(tiles, std::min(tiles, units));
+}
+
+// body(unit) over an output of m rows and n columns. A thread takes consecutive units; those of the
+// same rows come to it as one.
+template <class Body>
+void ForUnits(const Exec& exec, int64_t m, int64_t n, int64_t tile_rows, const Body& body) {
+  const int64_t panels = CeilDiv(n, kPanel);
+  if (m == 0 || panels == 0) return;
+  const int64_t unit_rows = UnitRows(m, panels, tile_rows, Threads(exec));
+  ParallelFor(exec, CeilDiv(m, unit_rows) * panels, 1, [&](int64_t begin, int64_t end) {
+    while (begin < end) {
+      const int64_t row = begin / panels * unit_rows, panel = begin % panels;
+      const int64_t count = std::min(end - begin, panels - panel);
+      body(MatmulUnit{row, std::min(unit_rows, m - row), panel, count});
+      begin += count;
+    }
+  });
+}
+
+}  // namespace hone::kernels
