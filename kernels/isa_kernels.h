@@ -19,6 +19,17 @@ struct MatmulBlock {
   const float* bias;  // [columns] or null
   bool accumulate;
 };
+// The same with b [k, columns] as it lies in memory, in rows of ldb.
+struct MatmulRowsBlock {
+  const float* a;
+  int64_t lda, rows;
+  const float* b;
+  int64_t ldb, k, columns;
+  float* c;
+  int64_t ldc;
+  bool accumulate;
+  float* scratch;  // MatmulKernels::rows_scratch floats
+};
 // dw[n, k] += dyᵀ x, on the calling thread.
 struct GradWeightBlock {
   const float* dy;
@@ -31,8 +42,9 @@ struct GradWeightBlock {
 };
 struct MatmulKernels {
   int64_t tile_rows;
-  int64_t grad_scratch;
+  int64_t rows_scratch, grad_scratch;
   void (*block)(const MatmulBlock&);
+  void (*rows_block)(const MatmulRowsBlock&);
   void (*grad_weight)(const GradWeightBlock&);
 };
 
@@ -55,7 +67,7 @@ struct SwiGluKernels {
   // One row of f elements.
   void (*forward)(const float* gate, const float* up, int64_t f, float* out);
   void (*backward)(const float* d_out, const float* gate, const float* up, int64_t f, float* d_gate,
-                   float* d_up);
+                   float* d_up, float* out);
 };
 
 struct AdamWScalars {  // AdamWStep as the floats that enter each element

@@ -8,11 +8,11 @@
 namespace hone::kernels {
 namespace {
 
-// Threads split [n / tile] x [k / 32] in a grid; this many along n, the rest along k, so that the
-// largest part is smallest.
+// Threads split [n / tile] x [k / 32] in a grid; this many along n, the rest along k (first choice:
+// each then packs a part of x), so that the largest part is smallest.
 int64_t GridRows(int64_t row_tiles, int64_t panels, int64_t threads) {
   int64_t best = 1, best_work = INT64_MAX;
-  for (int64_t rows = threads; rows >= 1; --rows) {
+  for (int64_t rows = 1; rows <= threads; ++rows) {
     if (threads % rows != 0) continue;
     const int64_t work = CeilDiv(row_tiles, rows) * CeilDiv(panels, threads / rows);
     if (work < best_work) best = rows, best_work = work;
@@ -44,27 +44,10 @@ void PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
   });
 }
 
-void Pack(const Exec& exec, const float* w_KN, int64_t k, int64_t n, PackedMatrix* packed) {
-  packed->k = k;
-  packed->n = n;
-  const int64_t panels = CeilDiv(n, kPanel);
-  packed->panels.Reserve(panels * k * kPanel);
-  ParallelFor(exec, panels, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) {
-      float* panel = packed->panels.data() + p * k * kPanel;
-      const int64_t columns = std::min(kPanel, n - p * kPanel);
-      for (int64_t i = 0; i < k; ++i) {
-        std::copy_n(w_KN + i * n + p * kPanel, columns, panel + i * kPanel);
-        std::fill_n(panel + i * kPanel + columns, kPanel - columns, 0.0f);
-      }
-    }
-  });
-}
-
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
             float* c, int64_t ldc, const float* bias, bool accumulate) {
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
-  ForUnits(exec, m, b.n, kernels.tile_rows, [&](const MatmulUnit& unit) {
+  ForUnits(exec, m, b.n, kernels.tile_rows, kPackedRows, [&](const MatmulUnit& unit) {
     const int64_t column = unit.panel * kPanel;
     kernels.block({.a = a + unit.row * lda,
                    .lda = lda,
@@ -76,6 +59,26 @@ void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const Pack
                    .ldc = ldc,
                    .bias = bias == nullptr || accumulate ? nullptr : bias + column,
                    .accumulate = accumulate});
+  });
+}
+
+void MatmulGradInput(const Exec& exec, const float* dy_TN, int64_t ld_dy, const float* w_NK,
+                     int64_t t, int64_t n, int64_t k, float* dx_TK, int64_t ld_dx,
+                     bool accumulate) {
+  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
+  ForUnits(exec, t, k, kernels.tile_rows, kUnpackedRows, [&](const MatmulUnit& unit) {
+    const int64_t column = unit.panel * kPanel;
+    kernels.rows_block({.a = dy_TN + unit.row * ld_dy,
+                        .lda = ld_dy,
+                        .rows = unit.rows,
+                        .b = w_NK + column,
+                        .ldb = k,
+                        .k = n,
+                        .columns = std::min(unit.panels * kPanel, k - column),
+                        .c = dx_TK + unit.row * ld_dx + column,
+                        .ldc = ld_dx,
+                        .accumulate = accumulate,
+                        .scratch = Scratch(kernels.rows_scratch)});
   });
 }
 

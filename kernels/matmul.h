@@ -23,13 +23,17 @@ struct PackedMatrix {
 // B[i][j] = w[j][i]: packs a linear layer's weight w [n, k] for  y = x wᵀ.
 void PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
                     PackedMatrix* packed);
-// B = w: packs w [k, n] for  dx = dy w  (the backward of the same layer: k = out, n = in).
-void Pack(const Exec& exec, const float* w_KN, int64_t k, int64_t n, PackedMatrix* packed);
 
 // c[m, n] = a[m, k] B (+ bias[n]); with `accumulate`, c is added to (the chain starts from c; no
 // bias then). lda/ldc: row strides in elements.
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
             float* c, int64_t ldc, const float* bias = nullptr, bool accumulate = false);
+
+// dx[t, k] = dy[t, n] w[n, k] (or, with `accumulate`, added to): input gradients, the backward of
+// y = x wᵀ. w is taken as it lies; its panels are packed on the way, so it pays for many rows.
+void MatmulGradInput(const Exec& exec, const float* dy_TN, int64_t ld_dy, const float* w_NK,
+                     int64_t t, int64_t n, int64_t k, float* dx_TK, int64_t ld_dx,
+                     bool accumulate = false);
 
 // dw[n, k] += dyᵀ x: dw[j][i] = chain over t of dy[t][j] * x[t][i]. Weight gradients; the chain
 // goes on from what dw holds, so micro-batches of any cut give the same bits.

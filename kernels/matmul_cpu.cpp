@@ -6,10 +6,11 @@
 namespace hone::kernels {
 namespace {
 
-// Steps of the reduced index that a tile takes before it stores: a panel's part, 32 columns of it,
-// stays in the first-level cache while all rows pass. The chains go on from what was stored: same
+// Steps of the reduced index that a tile takes before it stores: long enough that loading and
+// storing the accumulators counts for nothing, short enough that a panel's part stays in the
+// second-level cache beside the rows that pass it. The chains go on from what was stored: same
 // bits.
-constexpr int64_t kDepth = 256;
+constexpr int64_t kDepth = 768;
 constexpr int64_t kGroupColumns = 128;
 
 using TileFunction = void (*)(const Tile&);
@@ -124,59 +125,96 @@ void Block(const MatmulBlock& block) {
   }
 }
 
-// The weight gradient: dy and x are packed chunk by chunk, so that the tile reads both in order.
-constexpr int64_t kGradDepth = 128, kGradRows = 40 * kTileRows;
+// The weight gradient, in chunks of t and of columns: a chunk of x is packed once and stays in the
+// second-level cache while the rows of dw pass, some tiles of them at a time with their part of dy
+// packed.
+constexpr int64_t kGradDepth = 256, kGradColumns = 512, kGradRows = 8 * kTileRows;
 
-// source [t, columns] to tiles [t][width] side by side; the last tile is tail wide, or padded with
-// zeros to `width` when kPad.
+// source [t, columns] to tiles [t][width] side by side; the last tile is as wide as what is left,
+// or padded with zeros to `width` when kPad. Row by row: the source is read as it lies.
 template <bool kPad>
 void PackTiles(const float* source, int64_t ld, int64_t t, int64_t columns, int64_t width,
                float* tiles) {
-  for (int64_t begin = 0; begin < columns; begin += width) {
-    const int64_t used = Smaller(width, columns - begin), stride = kPad ? width : used;
-    for (int64_t i = 0; i < t; ++i) {
-      const float* from = source + i * ld + begin;
-      float* to = tiles + begin * t + i * stride;
+  for (int64_t i = 0; i < t; ++i) {
+    const float* row = source + i * ld;
+    for (int64_t begin = 0; begin < columns; begin += width) {
+      const int64_t used = Smaller(width, columns - begin), stride = kPad ? width : used;
+      float *tile = tiles + begin * t, *to = tile + i * stride;
+      const int64_t room = t * stride - i * stride;  // of the tile, from here on
       for (int64_t j = 0; j < used; j += 16) {
-        const int64_t n = Smaller(16, used - j);
-        StoreN(to + j, LoadN(from + j, n), n);
+        // Whole vectors where both sides have room: what is written too far is written again.
+        if (begin + j + 16 <= columns && j + 16 <= room) {
+          Store(to + j, Load(row + begin + j));
+        } else {
+          const int64_t n = Smaller(16, used - j);
+          StoreN(to + j, LoadN(row + begin + j, n), n);
+        }
       }
       for (int64_t j = used; j < stride; ++j) to[j] = 0;
     }
   }
 }
 
-void GradWeightRows(const GradWeightBlock& block, int64_t first, int64_t n, int64_t begin,
-                    int64_t t) {
-  float *dy_tiles = block.scratch, *x_panel = dy_tiles + kGradDepth * kGradRows;
-  PackTiles<false>(block.dy + begin * block.ld_dy + first, block.ld_dy, t, n, kTileRows, dy_tiles);
-  for (int64_t column = 0; column < block.k; column += 32) {
-    const int64_t columns = Smaller(32, block.k - column);
-    PackTiles<true>(block.x + begin * block.ld_x + column, block.ld_x, t, columns, 32, x_panel);
-    for (int64_t half = 0; half < columns; half += kTileVectors * 16) {
-      for (int64_t row = 0; row < n; row += kTileRows) {
-        const int64_t rows = Smaller(kTileRows, n - row);
-        NarrowTile<true>(rows)({.a = dy_tiles + row * t,
-                                .lda = 1,
-                                .step = rows,
-                                .b = x_panel + half,
-                                .panel_stride = 0,
-                                .k = t,
-                                .c = block.dw + (first + row) * block.ld_dw + column + half,
-                                .ldc = block.ld_dw,
-                                .columns = columns - half,
-                                .bias = nullptr,
-                                .from_c = true});
+// Each part of a panel is packed when the rows come to it: for hundreds of rows that costs nothing.
+void RowsBlock(const MatmulRowsBlock& block) {
+  for (int64_t column = 0; column < block.columns; column += 32) {
+    const int64_t columns = Smaller(32, block.columns - column);
+    for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {
+      const int64_t depth = Smaller(kDepth, block.k - begin);  // 0 for k = 0: c is written
+      PackTiles<true>(block.b + begin * block.ldb + column, block.ldb, depth, columns, 32,
+                      block.scratch);
+      for (int64_t half = 0; half < columns; half += kTileVectors * 16) {
+        for (int64_t row = 0; row < block.rows; row += kTileRows) {
+          NarrowTile<false>(Smaller(kTileRows, block.rows - row))(
+              {.a = block.a + row * block.lda + begin,
+               .lda = block.lda,
+               .step = 1,
+               .b = block.scratch + half,
+               .panel_stride = 0,
+               .k = depth,
+               .c = block.c + row * block.ldc + column + half,
+               .ldc = block.ldc,
+               .columns = columns - half,
+               .bias = nullptr,
+               .from_c = block.accumulate || begin > 0});
+        }
       }
     }
   }
 }
 
+void GradWeightChunk(const GradWeightBlock& block, int64_t begin, int64_t t, int64_t column,
+                     int64_t columns) {
+  float *x_panels = block.scratch, *dy_tiles = x_panels + kGradDepth * kGradColumns;
+  PackTiles<true>(block.x + begin * block.ld_x + column, block.ld_x, t, columns, 32, x_panels);
+  for (int64_t row = 0; row < block.n; row += kTileRows) {
+    const int64_t in_part = row % kGradRows, rows = Smaller(kTileRows, block.n - row);
+    if (in_part == 0) {
+      PackTiles<false>(block.dy + begin * block.ld_dy + row, block.ld_dy, t,
+                       Smaller(kGradRows, block.n - row), kTileRows, dy_tiles);
+    }
+    const TileFunction tile = NarrowTile<true>(rows);
+    for (int64_t panel = 0; panel < columns; panel += kTileVectors * 16) {
+      tile({.a = dy_tiles + in_part * t,
+            .lda = 1,
+            .step = rows,
+            .b = x_panels + panel / 32 * 32 * t + panel % 32,
+            .panel_stride = 0,
+            .k = t,
+            .c = block.dw + row * block.ld_dw + column + panel,
+            .ldc = block.ld_dw,
+            .columns = columns - panel,
+            .bias = nullptr,
+            .from_c = true});
+    }
+  }
+}
+
 void GradWeight(const GradWeightBlock& block) {
-  for (int64_t first = 0; first < block.n; first += kGradRows) {
-    const int64_t n = Smaller(kGradRows, block.n - first);
+  for (int64_t column = 0; column < block.k; column += kGradColumns) {
+    const int64_t columns = Smaller(kGradColumns, block.k - column);
     for (int64_t begin = 0; begin < block.t; begin += kGradDepth) {
-      GradWeightRows(block, first, n, begin, Smaller(kGradDepth, block.t - begin));
+      GradWeightChunk(block, begin, Smaller(kGradDepth, block.t - begin), column, columns);
     }
   }
 }
@@ -186,8 +224,10 @@ void GradWeight(const GradWeightBlock& block) {
 namespace HONE_ISA_NAMESPACE {
 const MatmulKernels kMatmul = {
     .tile_rows = kTileRows,
-    .grad_scratch = kGradDepth * (kGradRows + 32),
+    .rows_scratch = kDepth * 32,
+    .grad_scratch = kGradDepth * (kGradColumns + kGradRows),
     .block = Block,
+    .rows_block = RowsBlock,
     .grad_weight = GradWeight,
 };
 }

@@ -17,22 +17,26 @@ struct MatmulUnit {
   int64_t row, rows, panel, panels;
 };
 
-// Rows that one unit takes: few enough that a part of them, 256 deep, stays in the second-level
-// cache while the panels pass, and that every thread gets about four units; whole tiles, and all
-// units of about the same size.
-inline int64_t UnitRows(int64_t m, int64_t panels, int64_t tile, int64_t threads) {
-  const int64_t most = 504 / tile, tiles = CeilDiv(m, tile);
-  const int64_t units = std::max(CeilDiv(tiles, most), CeilDiv(4 * threads, panels));
+// Rows that one unit takes: at most `most`, and so many that every thread gets about four units;
+// whole tiles, and all units of about the same size.
+inline int64_t UnitRows(int64_t m, int64_t panels, int64_t tile, int64_t most, int64_t threads) {
+  const int64_t tiles = CeilDiv(m, tile);
+  const int64_t units = std::max(CeilDiv(tiles * tile, most), CeilDiv(4 * threads, panels));
   return tile * CeilDiv(tiles, std::min(tiles, units));
 }
+
+// As many rows as stay in the second-level cache, 768 deep, while packed panels pass; and more of
+// them where each unit packs its panels itself.
+inline constexpr int64_t kPackedRows = 252, kUnpackedRows = 1008;
 
 // body(unit) over an output of m rows and n columns. A thread takes consecutive units; those of the
 // same rows come to it as one.
 template <class Body>
-void ForUnits(const Exec& exec, int64_t m, int64_t n, int64_t tile_rows, const Body& body) {
+void ForUnits(const Exec& exec, int64_t m, int64_t n, int64_t tile_rows, int64_t most_rows,
+              const Body& body) {
   const int64_t panels = CeilDiv(n, kPanel);
   if (m == 0 || panels == 0) return;
-  const int64_t unit_rows = UnitRows(m, panels, tile_rows, Threads(exec));
+  const int64_t unit_rows = UnitRows(m, panels, tile_rows, most_rows, Threads(exec));
   ParallelFor(exec, CeilDiv(m, unit_rows) * panels, 1, [&](int64_t begin, int64_t end) {
     while (begin < end) {
       const int64_t row = begin / panels * unit_rows, panel = begin % panels;

@@ -39,6 +39,16 @@ class ExactBackend final : public Backend {
                 std::span<float> grads) override;
 
  private:
+  // What the head computes of R rows of the residual stream.
+  struct HeadRows {
+    float *x_RD, *inv_rms_R, *normed_RD, *logits_RV;
+  };
+  struct HeadBuffers {
+    Buffer<float> x_RD, inv_rms_R, normed_RD, logits_RV;
+    void Reserve(size_t rows, const ModelConfig& config);
+    HeadRows From(size_t row, const ModelConfig& config);  // of the rows from this one on
+  };
+
   // A forward that waits for its backward. Buffers are kept from one to the next.
   struct Kept {
     bool valid = false;
@@ -48,13 +58,15 @@ class ExactBackend final : public Backend {
     std::vector<Target> targets;
     float temperature = 1;
     Buffer<float> log_sum_exp_N;  // of each target
+    bool has_logits = false;      // head holds the logits of all targets, too
+    HeadBuffers head;
     std::vector<LayerTape> layers;
   };
 
   // The head on some rows at a time, R at most kHeadRows.
   struct HeadScratch {
-    Buffer<float> x_RD, inv_rms_R, normed_RD, logits_RV, log_sum_exp_R, entropy_R;
-    Buffer<float> dlogprob_R, dentropy_R, d_normed_RD, d_x_RD;
+    HeadBuffers rows;
+    Buffer<float> log_sum_exp_R, entropy_R, dlogprob_R, dentropy_R, d_normed_RD, d_x_RD;
     std::vector<int32_t> rows_R, tokens_R;
   };
 
@@ -81,10 +93,12 @@ class ExactBackend final : public Backend {
               LayerTape* tape);
   void FeedForward(int64_t l, int64_t rows, LayerTape* tape);
 
-  // Logits of rows of x_TD_, as many as there are in head_.rows_R.
-  void HeadLogits(float* logits_RV);
+  // Logits of the rows head_.rows_R of x_TD_.
+  void HeadLogits(const HeadRows& out);
   void HeadBackward(std::span<const int32_t> ids, const HeadGradient& gradient);
   void HeadBackwardChunk(std::span<const int32_t> ids, const HeadGradient& gradient);
+  HeadRows HeadOf(std::span<const int32_t> ids);  // of kept targets, side by side
+  void LogitGradients(std::span<const int32_t> ids, const HeadGradient& gradient, float* logits);
   // Ids of the kept targets, component by component; counts_C: how many each component has.
   std::vector<int32_t> TargetsByComponent(const std::vector<int32_t>& component_of_span,
                                           int32_t components, std::vector<size_t>* counts_C) const;

@@ -1,5 +1,7 @@
 // The backward of a kept forward. Each element of a gradient is one chain in order of the rows that
 // goes on from what `grads` holds, so cutting a step's groups into other batches changes no bit.
+#include <algorithm>
+
 #include "common/error.h"
 #include "kernels/embedding.h"
 #include "kernels/rmsnorm.h"
@@ -22,6 +24,8 @@ void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
   std::vector<size_t> counts;
   const int32_t components = FindComponents(kept_.plan, kept_.batch, &component_of_span);
   const std::vector<int32_t> ids = TargetsByComponent(component_of_span, components, &counts);
+  // Kept logits stand in order of the targets; they serve where that is the components' order.
+  if (!std::is_sorted(ids.begin(), ids.end())) kept_.has_logits = false;
   const bool tied = config_.tie_word_embeddings;
   back_.d_x_TD.Resize(static_cast<size_t>(kept_.batch.rows() * config_.hidden_size));
   HeadGradient gradient{dlogprobs, dentropies, grads.data(), /*inputs=*/true, /*weights=*/!tied};
@@ -34,8 +38,8 @@ void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
   if (!tied) return BackwardEmbedding(0, kept_.batch.rows(), grads.data());
 
   // Tied, head and embedding add to one tensor. Its chain goes component by component, head then
-  // embedding, else it would depend on which groups share a batch; the logits are computed again
-  // for it.
+  // embedding, else it would depend on which groups share a batch; logits that were not kept are
+  // computed again for it.
   gradient.inputs = false;
   gradient.weights = true;
   size_t first = 0;
@@ -61,7 +65,6 @@ void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
   const int64_t t = kept_.batch.rows(), d = config_.hidden_size, f = config_.intermediate_size;
   const LayerTape& tape = kept_.layers[l];
   const LayerOffsets& at = offsets_.layers[l];
-  const BackwardLayer& packed = packed_.Backward(exec_, weights_->data.data()).layers[l];
   for (auto* buffer : {&back_.act_TF, &back_.d_act_TF}) buffer->Reserve(static_cast<size_t>(t * f));
   for (auto* buffer : {&back_.normed_TD, &back_.d_normed_TD})
     buffer->Reserve(static_cast<size_t>(t * d));
@@ -71,15 +74,18 @@ void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
   float* d_gate_up = back_.d_gate_up_T2F.data();
   float* normed = back_.normed_TD.data();
 
-  kernels::SwiGlu(exec_, tape.gate_up_T2F.data(), t, f, back_.act_TF.data());
+  kernels::MatmulGradInput(exec_, d_x, d, Data(at.down), t, d, f, back_.d_act_TF.data(), f);
+  kernels::SwiGluBackward(exec_, back_.d_act_TF.data(), tape.gate_up_T2F.data(), t, f, d_gate_up,
+                          back_.act_TF.data());
   kernels::MatmulGradWeight(exec_, d_x, d, back_.act_TF.data(), f, t, d, f, grads + at.down);
-  kernels::Matmul(exec_, d_x, d, t, packed.down, back_.d_act_TF.data(), f);
-  kernels::SwiGluBackward(exec_, back_.d_act_TF.data(), tape.gate_up_T2F.data(), t, f, d_gate_up);
   kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.post_norm),
                    static_cast<float>(config_.rms_norm_eps), t, d, normed, back_.inv_rms_T.data());
   kernels::MatmulGradWeight(exec_, d_gate_up, 2 * f, normed, d, t, f, d, grads + at.gate);
   kernels::MatmulGradWeight(exec_, d_gate_up + f, 2 * f, normed, d, t, f, d, grads + at.up);
-  kernels::Matmul(exec_, d_gate_up, 2 * f, t, packed.gate_up, back_.d_normed_TD.data(), d);
+  kernels::MatmulGradInput(exec_, d_gate_up, 2 * f, Data(at.gate), t, f, d,
+                           back_.d_normed_TD.data(), d);
+  kernels::MatmulGradInput(exec_, d_gate_up + f, 2 * f, Data(at.up), t, f, d,
+                           back_.d_normed_TD.data(), d, /*accumulate=*/true);
   kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.mid_TD.data(), Data(at.post_norm),
                            back_.inv_rms_T.data(), t, d, d_x, grads + at.post_norm);
 }
@@ -101,8 +107,8 @@ void ExactBackend::BackwardAttention(int64_t l, float* grads) {
 
   kernels::MatmulGradWeight(exec_, d_x, d, tape.attention_TQ.data(), q_dim, t, d, q_dim,
                             grads + offsets_.layers[l].o);
-  kernels::Matmul(exec_, d_x, d, t, packed_.Backward(exec_, weights_->data.data()).layers[l].o,
-                  back_.d_attention_TQ.data(), q_dim);
+  kernels::MatmulGradInput(exec_, d_x, d, Data(offsets_.layers[l].o), t, d, q_dim,
+                           back_.d_attention_TQ.data(), q_dim);
   kernels::AttentionBackward(
       exec_, shape_, kept_.plan.spans.data(), spans, tape.qkv_TC.data(), columns, kept_.cache->k(l),
       kept_.cache->v(l), tape.attention_TQ.data(), q_dim, tape.stats_TH2.data(),
@@ -138,10 +144,9 @@ void ExactBackend::BackwardProjections(int64_t l, float* grads) {
                               grads + part.weight);
     if (config_.qkv_bias)
       kernels::BiasGrad(exec_, d_part, columns, t, part.size, grads + part.bias);
+    kernels::MatmulGradInput(exec_, d_part, columns, Data(part.weight), t, part.size, d,
+                             back_.d_normed_TD.data(), d, /*accumulate=*/part.column > 0);
   }
-  kernels::Matmul(exec_, back_.d_qkv_TC.data(), columns, t,
-                  packed_.Backward(exec_, weights_->data.data()).layers[l].qkv,
-                  back_.d_normed_TD.data(), d);
   kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.x_TD.data(), Data(at.input_norm),
                            back_.inv_rms_T.data(), t, d, back_.d_x_TD.data(),
                            grads + at.input_norm);

@@ -39,7 +39,7 @@ void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, 
   const int64_t rows = batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
                 kv_dim = config_.kv_dim();
   const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(plan.spans.size());
-  const ForwardLayer& packed = packed_.forward().layers[l];
+  const PackedLayer& packed = packed_.forward().layers[l];
   normed_TD_.Reserve(static_cast<size_t>(rows * d));
   tape->qkv_TC.Reserve(static_cast<size_t>(rows * columns));
   tape->attention_TQ.Reserve(static_cast<size_t>(rows * q_dim));
@@ -67,7 +67,7 @@ void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, 
 // x += down(silu(gate(norm(x))) * up(norm(x)))
 void ExactBackend::FeedForward(int64_t l, int64_t rows, LayerTape* tape) {
   const int64_t d = config_.hidden_size, f = config_.intermediate_size;
-  const ForwardLayer& packed = packed_.forward().layers[l];
+  const PackedLayer& packed = packed_.forward().layers[l];
   tape->gate_up_T2F.Reserve(static_cast<size_t>(rows * 2 * f));
   act_TF_.Reserve(static_cast<size_t>(rows * f));
   kernels::RmsNorm(exec_, x_TD_.data(), Data(offsets_.layers[l].post_norm),

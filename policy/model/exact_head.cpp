@@ -15,6 +15,8 @@ namespace hone {
 namespace {
 
 constexpr size_t kHeadRows = 256;  // of a chunk; changes no bit
+// Logits of a batch's targets that are kept for its backward (32 MiB); more are computed again.
+constexpr size_t kKeptLogits = size_t{8} << 20;
 
 void CheckRow(int32_t row, const Batch& batch) {
   if (row < 0 || row >= batch.rows()) {
@@ -24,18 +26,28 @@ void CheckRow(int32_t row, const Batch& batch) {
 
 }  // namespace
 
-void ExactBackend::HeadLogits(float* logits_RV) {
+void ExactBackend::HeadBuffers::Reserve(size_t rows, const ModelConfig& config) {
+  const auto d = static_cast<size_t>(config.hidden_size);
+  x_RD.Reserve(rows * d);
+  normed_RD.Reserve(rows * d);
+  inv_rms_R.Reserve(rows);
+  logits_RV.Reserve(rows * static_cast<size_t>(config.vocab_size));
+}
+
+ExactBackend::HeadRows ExactBackend::HeadBuffers::From(size_t row, const ModelConfig& config) {
+  const auto d = static_cast<size_t>(config.hidden_size);
+  return {x_RD.data() + row * d, inv_rms_R.data() + row, normed_RD.data() + row * d,
+          logits_RV.data() + row * static_cast<size_t>(config.vocab_size)};
+}
+
+void ExactBackend::HeadLogits(const HeadRows& out) {
   const int64_t rows = static_cast<int64_t>(head_.rows_R.size()), d = config_.hidden_size;
-  head_.x_RD.Reserve(static_cast<size_t>(rows * d));
-  head_.normed_RD.Reserve(static_cast<size_t>(rows * d));
-  head_.inv_rms_R.Reserve(static_cast<size_t>(rows));
   for (int64_t r = 0; r < rows; ++r) {
-    std::copy_n(x_TD_.data() + head_.rows_R[r] * d, d, head_.x_RD.data() + r * d);
+    std::copy_n(x_TD_.data() + head_.rows_R[r] * d, d, out.x_RD + r * d);
   }
-  kernels::RmsNorm(exec_, head_.x_RD.data(), Data(offsets_.norm),
-                   static_cast<float>(config_.rms_norm_eps), rows, d, head_.normed_RD.data(),
-                   head_.inv_rms_R.data());
-  kernels::Matmul(exec_, head_.normed_RD.data(), d, rows, packed_.forward().head, logits_RV,
+  kernels::RmsNorm(exec_, out.x_RD, Data(offsets_.norm), static_cast<float>(config_.rms_norm_eps),
+                   rows, d, out.normed_RD, out.inv_rms_R);
+  kernels::Matmul(exec_, out.normed_RD, d, rows, packed_.forward().head, out.logits_RV,
                   config_.vocab_size);
 }
 
@@ -50,8 +62,15 @@ void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
   plan_.Prepare(batch, config_, exact.pages());
   if (batch.rows() == 0) return;
   RunLayers(batch, plan_, exact, /*keep=*/false);
+  if (output_rows.empty()) return;
   head_.rows_R.assign(output_rows.begin(), output_rows.end());
-  if (!output_rows.empty()) HeadLogits(logits_RV.data());
+  const auto d = static_cast<size_t>(config_.hidden_size);
+  head_.rows.x_RD.Reserve(output_rows.size() * d);
+  head_.rows.normed_RD.Reserve(output_rows.size() * d);
+  head_.rows.inv_rms_R.Reserve(output_rows.size());
+  HeadRows rows = head_.rows.From(0, config_);
+  rows.logits_RV = logits_RV.data();
+  HeadLogits(rows);
 }
 
 void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
@@ -81,18 +100,21 @@ void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
 
   const int64_t v = config_.vocab_size;
   kept_.log_sum_exp_N.Reserve(targets.size());
+  kept_.has_logits = keep && targets.size() * static_cast<size_t>(v) <= kKeptLogits;
+  if (kept_.has_logits) kept_.head.Reserve(targets.size(), config_);
   for (size_t first = 0; first < targets.size(); first += kHeadRows) {
     const size_t count = std::min(kHeadRows, targets.size() - first);
     head_.rows_R.clear();
     for (size_t i = 0; i < count; ++i) head_.rows_R.push_back(targets[first + i].row);
-    head_.logits_RV.Reserve(count * static_cast<size_t>(v));
-    HeadLogits(head_.logits_RV.data());
+    if (!kept_.has_logits) head_.rows.Reserve(count, config_);
+    const HeadRows out =
+        kept_.has_logits ? kept_.head.From(first, config_) : head_.rows.From(0, config_);
+    HeadLogits(out);
     float* log_sum_exp = kept_.log_sum_exp_N.data() + first;
-    kernels::LogSumExpRows(exec_, head_.logits_RV.data(), v, static_cast<int64_t>(count), v,
-                           temperature, log_sum_exp,
-                           entropies.empty() ? nullptr : entropies.data() + first);
+    kernels::LogSumExpRows(exec_, out.logits_RV, v, static_cast<int64_t>(count), v, temperature,
+                           log_sum_exp, entropies.empty() ? nullptr : entropies.data() + first);
     for (size_t i = 0; i < count; ++i) {
-      const std::span<const float> row(head_.logits_RV.data() + i * static_cast<size_t>(v),
+      const std::span<const float> row(out.logits_RV + i * static_cast<size_t>(v),
                                        static_cast<size_t>(v));
       logprobs[first + i] = LogProb(row, targets[first + i].target, temperature, log_sum_exp[i]);
     }
@@ -124,27 +146,33 @@ void ExactBackend::HeadBackward(std::span<const int32_t> ids, const HeadGradient
   }
 }
 
-void ExactBackend::HeadBackwardChunk(std::span<const int32_t> ids, const HeadGradient& gradient) {
+ExactBackend::HeadRows ExactBackend::HeadOf(std::span<const int32_t> ids) {
+  if (kept_.has_logits) return kept_.head.From(static_cast<size_t>(ids[0]), config_);
+  head_.rows_R.clear();
+  for (const int32_t id : ids) head_.rows_R.push_back(kept_.targets[id].row);
+  head_.rows.Reserve(ids.size(), config_);
+  const HeadRows rows = head_.rows.From(0, config_);
+  HeadLogits(rows);
+  return rows;
+}
+
+// Turns the logits of the targets into the gradient by them.
+void ExactBackend::LogitGradients(std::span<const int32_t> ids, const HeadGradient& gradient,
+                                  float* logits) {
   const size_t count = ids.size();
-  const int64_t rows = static_cast<int64_t>(count), d = config_.hidden_size, v = config_.vocab_size;
+  const int64_t rows = static_cast<int64_t>(count), v = config_.vocab_size;
   const bool entropy = !gradient.dentropies.empty();
-  head_.logits_RV.Reserve(count * static_cast<size_t>(v));
-  head_.rows_R.resize(count);
   head_.tokens_R.resize(count);
   for (auto* buffer :
        {&head_.log_sum_exp_R, &head_.entropy_R, &head_.dlogprob_R, &head_.dentropy_R}) {
     buffer->Reserve(count);
   }
   for (size_t i = 0; i < count; ++i) {
-    const Target& target = kept_.targets[ids[i]];
-    head_.rows_R[i] = target.row;
-    head_.tokens_R[i] = target.target;
+    head_.tokens_R[i] = kept_.targets[ids[i]].target;
     head_.log_sum_exp_R[i] = kept_.log_sum_exp_N[ids[i]];
     head_.dlogprob_R[i] = gradient.dlogprobs[ids[i]];
     if (entropy) head_.dentropy_R[i] = gradient.dentropies[ids[i]];
   }
-  float* logits = head_.logits_RV.data();
-  HeadLogits(logits);
   if (entropy) {
     kernels::LogSumExpRows(exec_, logits, v, rows, v, kept_.temperature, head_.log_sum_exp_R.data(),
                            head_.entropy_R.data());
@@ -152,22 +180,30 @@ void ExactBackend::HeadBackwardChunk(std::span<const int32_t> ids, const HeadGra
   kernels::LogProbGradRows(exec_, logits, v, rows, v, kept_.temperature, head_.tokens_R.data(),
                            head_.log_sum_exp_R.data(), entropy ? head_.entropy_R.data() : nullptr,
                            head_.dlogprob_R.data(), entropy ? head_.dentropy_R.data() : nullptr);
+}
+
+void ExactBackend::HeadBackwardChunk(std::span<const int32_t> ids, const HeadGradient& gradient) {
+  const size_t count = ids.size();
+  const int64_t rows = static_cast<int64_t>(count), d = config_.hidden_size, v = config_.vocab_size;
+  const HeadRows head = HeadOf(ids);
+  // Kept logits have become gradients in the pass over inputs, which is the first.
+  if (gradient.inputs || !kept_.has_logits) LogitGradients(ids, gradient, head.logits_RV);
   if (gradient.weights) {
-    kernels::MatmulGradWeight(exec_, logits, v, head_.normed_RD.data(), d, rows, v, d,
+    kernels::MatmulGradWeight(exec_, head.logits_RV, v, head.normed_RD, d, rows, v, d,
                               gradient.grads + offsets_.head);
   }
   if (!gradient.inputs) return;
   head_.d_normed_RD.Reserve(count * static_cast<size_t>(d));
   head_.d_x_RD.Resize(count * static_cast<size_t>(d));
-  kernels::Matmul(exec_, logits, v, rows, packed_.Backward(exec_, weights_->data.data()).head,
-                  head_.d_normed_RD.data(), d);
-  kernels::RmsNormBackward(exec_, head_.d_normed_RD.data(), head_.x_RD.data(), Data(offsets_.norm),
-                           head_.inv_rms_R.data(), rows, d, head_.d_x_RD.data(),
+  kernels::MatmulGradInput(exec_, head.logits_RV, v, Data(offsets_.head), rows, v, d,
+                           head_.d_normed_RD.data(), d);
+  kernels::RmsNormBackward(exec_, head_.d_normed_RD.data(), head.x_RD, Data(offsets_.norm),
+                           head.inv_rms_R, rows, d, head_.d_x_RD.data(),
                            gradient.grads + offsets_.norm);
   for (size_t i = 0; i < count;
        ++i) {  // a row may be asked for more than once: a prompt's last one
     const float* from = head_.d_x_RD.data() + i * static_cast<size_t>(d);
-    float* to = back_.d_x_TD.data() + head_.rows_R[i] * d;
+    float* to = back_.d_x_TD.data() + kept_.targets[ids[i]].row * d;
     for (int64_t j = 0; j < d; ++j) to[j] += from[j];
   }
 }

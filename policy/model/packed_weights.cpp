@@ -5,13 +5,11 @@
 
 namespace hone {
 
-using kernels::Pack;
 using kernels::PackTransposed;
 
 PackedWeights::PackedWeights(const ModelConfig& config, const TensorOffsets& offsets)
     : config_(config), offsets_(offsets) {
   forward_.layers.resize(offsets_.layers.size());
-  backward_.layers.resize(offsets_.layers.size());
   if (config_.qkv_bias) qkv_bias_.resize(offsets_.layers.size());
 }
 
@@ -37,7 +35,7 @@ void PackedWeights::Set(const kernels::Exec& exec, const float* weights) {
                 f = config_.intermediate_size;
   for (size_t l = 0; l < offsets_.layers.size(); ++l) {
     const LayerOffsets& at = offsets_.layers[l];
-    ForwardLayer& layer = forward_.layers[l];
+    PackedLayer& layer = forward_.layers[l];
     const float* qkv = StackRows(weights, {{at.q, q}, {at.k, kv}, {at.v, kv}}, d);
     PackTransposed(exec, qkv, q + 2 * kv, d, &layer.qkv);
     PackTransposed(exec, weights + at.o, d, q, &layer.o);
@@ -50,26 +48,6 @@ void PackedWeights::Set(const kernels::Exec& exec, const float* weights) {
     std::copy_n(weights + at.v_bias, kv, std::copy_n(weights + at.k_bias, kv, bias));
   }
   PackTransposed(exec, weights + offsets_.head, config_.vocab_size, d, &forward_.head);
-  backward_ready_ = false;
-}
-
-const PackedModel<BackwardLayer>& PackedWeights::Backward(const kernels::Exec& exec,
-                                                          const float* weights) {
-  if (backward_ready_) return backward_;
-  const int64_t d = config_.hidden_size, q = config_.q_dim(), kv = config_.kv_dim(),
-                f = config_.intermediate_size;
-  for (size_t l = 0; l < offsets_.layers.size(); ++l) {
-    const LayerOffsets& at = offsets_.layers[l];
-    BackwardLayer& layer = backward_.layers[l];
-    Pack(exec, StackRows(weights, {{at.q, q}, {at.k, kv}, {at.v, kv}}, d), q + 2 * kv, d,
-         &layer.qkv);
-    Pack(exec, weights + at.o, d, q, &layer.o);
-    Pack(exec, StackRows(weights, {{at.gate, f}, {at.up, f}}, d), 2 * f, d, &layer.gate_up);
-    Pack(exec, weights + at.down, d, f, &layer.down);
-  }
-  Pack(exec, weights + offsets_.head, config_.vocab_size, d, &backward_.head);
-  backward_ready_ = true;
-  return backward_;
 }
 
 }  // namespace hone

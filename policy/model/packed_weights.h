@@ -8,22 +8,14 @@
 
 namespace hone {
 
-// Right-hand sides of a layer's products y = x B in the forward: B = wᵀ.
-struct ForwardLayer {
+// Right-hand sides of a layer's products y = x B in the forward: B = wᵀ. The backward takes the
+// weights as they lie (kernels::MatmulGradInput).
+struct PackedLayer {
   kernels::PackedMatrix qkv;  // columns q | k | v
   kernels::PackedMatrix o, gate, up, down;
 };
-// And of dx = dy B in the backward: B = w.
-struct BackwardLayer {
-  kernels::PackedMatrix qkv;  // rows q | k | v
-  kernels::PackedMatrix o;
-  kernels::PackedMatrix gate_up;  // rows gate | up
-  kernels::PackedMatrix down;
-};
-
-template <class Layer>
 struct PackedModel {
-  std::vector<Layer> layers;
+  std::vector<PackedLayer> layers;
   kernels::PackedMatrix head;
 };
 
@@ -32,13 +24,11 @@ class PackedWeights {
  public:
   PackedWeights(const ModelConfig& config, const TensorOffsets& offsets);
 
-  // Takes a version: packs the forward's matrices, and forgets the backward's.
+  // Takes a version.
   void Set(const kernels::Exec& exec, const float* weights);
-  const PackedModel<ForwardLayer>& forward() const { return forward_; }
+  const PackedModel& forward() const { return forward_; }
   // q | k | v biases of a layer, or null.
   const float* qkv_bias(size_t layer) const;
-  // Packed at the first call for a version.
-  const PackedModel<BackwardLayer>& Backward(const kernels::Exec& exec, const float* weights);
 
  private:
   const float* StackRows(const float* weights,
@@ -46,10 +36,8 @@ class PackedWeights {
 
   const ModelConfig config_;
   const TensorOffsets offsets_;
-  PackedModel<ForwardLayer> forward_;
-  PackedModel<BackwardLayer> backward_;
+  PackedModel forward_;
   std::vector<Buffer<float>> qkv_bias_;
-  bool backward_ready_ = false;
   Buffer<float> stack_;  // tensors that are packed as one, row below row
 };
 
