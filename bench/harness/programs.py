@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +41,13 @@ class Finished:
     peak_rss_bytes: int
 
 
-def run(command: list[str], environment: dict[str, str] | None = None) -> Finished:
-    """Runs to the end; a failure is told with what the process wrote on stderr."""
+def run(command: list[str], environment: dict[str, str] | None = None, show: bool = False) -> Finished:
+    """Runs to the end; a failure is told with what the process wrote on stderr (`show`: it is shown as it comes)."""
     begin = time.perf_counter()
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=None if show else subprocess.PIPE,
         text=True,
         env={**os.environ, **(environment or {})},
     )
@@ -60,21 +61,19 @@ def run(command: list[str], environment: dict[str, str] | None = None) -> Finish
 
 def _drain(process: subprocess.Popen) -> tuple[str, str, "os.struct_rusage"]:
     """Output of both pipes, then the resources of this one child (getrusage would add up them all)."""
-    import threading
-
     errors: list[str] = []
-    reader = threading.Thread(target=lambda: errors.append(process.stderr.read()))
+    reader = threading.Thread(target=lambda: errors.append(process.stderr.read() if process.stderr else ""))
     reader.start()
     stdout = process.stdout.read()
     reader.join()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return stdout, errors[0], usage
+    return stdout, errors[-1], usage
 
 
-def run_json(command: list[str], environment: dict[str, str] | None = None):
+def run_json(command: list[str], show: bool = False) -> dict:
     """The last line of stdout, parsed."""
-    finished = run(command, environment)
+    finished = run(command, show=show)
     lines = finished.stdout.strip().splitlines()
     if not lines:
         raise BenchError(f"$ {' '.join(command)}\nprinted nothing")

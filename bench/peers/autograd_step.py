@@ -32,6 +32,7 @@ def step(model, ids: torch.Tensor, new_tokens: int, weights: torch.Tensor) -> No
 def main(folder: str, threads: int) -> None:
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).train()
 
     def answer(job: dict) -> dict:

@@ -16,6 +16,7 @@ from jobs import serve
 def main(folder: str, threads: int) -> None:
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
 
     def answer(job: dict) -> dict:

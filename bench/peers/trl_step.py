@@ -25,6 +25,7 @@ def reward(completions, **_) -> list[float]:
 def main(folder: str, prompts: int, group: int, new_tokens: int, steps: int, threads: int) -> None:
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     rows = [json.loads(line) for line in (Path(folder) / "prompts.jsonl").read_text().splitlines()]
     with tempfile.TemporaryDirectory() as output:
         config = trl.GRPOConfig(
