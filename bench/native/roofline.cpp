@@ -13,7 +13,7 @@ namespace {
 
 using kernels::Isa;
 
-constexpr int64_t kFmaRounds = 200'000;  // of a call: about a millisecond
+constexpr int64_t kFmaRounds = 200'000;             // of a call: about a millisecond
 constexpr int64_t kReadFloats = int64_t{32} << 20;  // of a thread: 128 MiB
 constexpr int kRuns = 7;
 
