@@ -89,13 +89,16 @@ def decode_bars() -> list[Bar]:
             bars.append(Bar(f"decode, hone / llama.cpp, {m}, batch {batch}", "decode_vs_llamacpp", pick, bar, both(3)))
         for batch in (32, 64):
             pick = of_row(m, "batches", {"batch": batch}, "transformers_ratio")
-            bars.append(Bar(f"decode, hone / transformers, {m}, batch {batch}", "decode_vs_llamacpp", pick, both(3), both(5)))
+            what = f"decode, hone / transformers, {m}, batch {batch}"
+            bars.append(Bar(what, "decode_vs_llamacpp", pick, both(3), both(5)))
         for batch in (1, 8, 32, 64):
             pick = of_row(m, "batches", {"batch": batch}, "threads_ratio")
-            bars.append(Bar(f"decode, 2 threads / 1 thread, {m}, batch {batch}", "decode_vs_llamacpp", pick, both(1.7), both(1.95)))
+            what = f"decode, 2 threads / 1 thread, {m}, batch {batch}"
+            bars.append(Bar(what, "decode_vs_llamacpp", pick, both(1.7), both(1.95)))
         for batch, tokens in ((1, 512), (8, 256), (32, 32)):
             pick = of_row(m, "shapes", {"batch": batch, "prompt_tokens": tokens}, "ratio")
-            bars.append(Bar(f"prefill, hone / llama.cpp, {m}, {batch} × {tokens}", "prefill_vs_llamacpp", pick, both(1.2), both(2)))
+            what = f"prefill, hone / llama.cpp, {m}, {batch} × {tokens}"
+            bars.append(Bar(what, "prefill_vs_llamacpp", pick, both(1.2), both(2)))
     return bars
 
 

@@ -135,9 +135,10 @@ def limits_section(files: list[dict]) -> str:
     names = list(dict.fromkeys(name for found in each for name in found))
     rows = [[name, *(f"{found[name]:.2f}" if name in found else "not timed" for found in each)] for name in names]
     return ("## Against the machine: share of its limits\n\n"
-            "The FMA peak is that of the ISA in use, measured in the same run; the roofline is the nearer of peak and memory "
-            "bandwidth.\nFLOPs are those the result needs: attention, sampling and the update are left out in a step, attention "
-            "in a decode. A\nshare of the roofline above 1 means that weights came from a cache.\n\n"
+            "The FMA peak is that of the ISA in use; the roofline is the nearer of peak and memory bandwidth. Both stand above,\n"
+            "taken by `matmul`; `learner` takes its own. FLOPs are those the result needs: attention, sampling and the update\n"
+            "are left out in a step, attention in a decode and a prefill. A share of the roofline above 1 means that weights\n"
+            "came from a cache.\n\n"
             + table(["quantity", *(short(file, files) for file in files)], rows))
 
 
@@ -214,7 +215,8 @@ def render_attention(result: dict) -> str:
 
 
 COLUMNS = {"tokens_per_s": "tokens/s", "step_s": "step, s", "rollout_s": "rollout, s", "learn_s": "learning, s",
-           "peak_rss_bytes": "peak memory, MiB", "new_tokens": "new tokens"}
+           "peak_rss_bytes": "peak memory, MiB",
+           "new_tokens": "new tokens", "micro_batch_tokens": "rows of a micro-batch"}
 
 
 def render_growth(result: dict) -> str:

@@ -54,7 +54,7 @@ def run(command: list[str], environment: dict[str, str] | None = None, show: boo
     stdout, stderr, usage = _drain(process)
     seconds = time.perf_counter() - begin
     if process.returncode != 0:
-        tail = "\n".join(stderr.splitlines()[-20:])
+        tail = "its errors stand above" if show else "\n".join(stderr.splitlines()[-20:])
         raise BenchError(f"$ {' '.join(command)}\nended with {process.returncode}:\n{tail}")
     return Finished(stdout, seconds, usage.ru_maxrss * 1024)  # Linux counts in KiB
 

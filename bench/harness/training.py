@@ -19,6 +19,7 @@ class Work:
     new_tokens: int
     prompt_tokens: int = 32
     steps: int = 6
+    micro_batch_tokens: int = 16384  # rows of one forward and backward; hone's default
 
 
 @dataclass
@@ -60,6 +61,9 @@ num_iterations = 1
 [optimizer]
 learning_rate = 1e-6
 
+[learner]
+micro_batch_tokens = {micro_batch_tokens}
+
 [checkpoint]
 every = 0
 
@@ -83,6 +87,7 @@ def train(work: Work, threads: int) -> Measured:
                 prompts=work.prompts,
                 prompt_tokens=work.prompt_tokens,
                 new_tokens=work.new_tokens,
+                micro_batch_tokens=work.micro_batch_tokens,
             )
         )
         done = run([program("hone"), "train", str(config), "--threads", str(threads)])
