@@ -27,9 +27,11 @@ object (`bench/step_vs_trl --help`).
 - **The same work.** Two random models of Qwen2's shape in fp32, `micro` (hidden 256, 4 layers, vocabulary 512, 3.3M
   parameters) and `small` (512, 8 layers, 4096, 26M): all sides load the same folder, llama.cpp the same weights as F32 GGUF.
   Prompts of 32 tokens, 64 new ones, EOS suppressed. A step has 8 prompts × 8 completions (`micro`) or 4 × 8 (`small`).
-- **Where sides differ, the peer is favoured.** llama.cpp samples nothing; TRL's clock leaves the optimizer's update out;
-  autograd is spared the entropy that both trainers log; LibTorch writes into memory that is there, and its keys and values
-  lie without pages.
+- **Where sides differ, the peer is favoured, but for two things.** llama.cpp samples nothing and is timed without its
+  Python; TRL's clock leaves the optimizer's update out; autograd is spared the entropy that both trainers log; LibTorch
+  writes into memory that is there, and its keys and values lie without pages. Against the peer: `generate` of transformers
+  is timed whole, with its prompt; and hone's weights are packed before a product is timed (in `learner` and in a step the
+  packing is timed).
 - **`HONE_ISA=avx2` on a machine with AVX-512** holds hone alone to AVX2: the peers are free to use AVX-512 there.
 - A product's ratio is the least over a layer's products and the head: a bar is reached when all of them reach it. Their
   weights take turns, as many as make up the model, so that they are as warm or cold as in a decode.

@@ -51,8 +51,9 @@ class Context:
     def clear(self) -> None:
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._context), True)
 
-    def decode(self, rows: list[tuple[int, int, int, bool]]) -> None:
-        """rows: (token, position, sequence, wants logits)."""
+    def decode(self, rows: list[tuple[int, int, int, bool]]) -> float:
+        """rows: (token, position, sequence, wants logits). Seconds of llama.cpp's own work: filling the batch from
+        Python is not llama.cpp's to answer for."""
         batch = self._batch
         batch.n_tokens = len(rows)
         for i, (token, position, sequence, logits) in enumerate(rows):
@@ -61,29 +62,27 @@ class Context:
             batch.n_seq_id[i] = 1
             batch.seq_id[i][0] = sequence
             batch.logits[i] = logits
+        begin = time.perf_counter()
         status = llama_cpp.llama_decode(self._context, batch)
+        llama_cpp.llama_synchronize(self._context)
+        seconds = time.perf_counter() - begin
         if status != 0:
             sys.exit(f"llama_decode gave {status}")
+        return seconds
 
 
 def prefill(context: Context, job: dict, token) -> float:
     """Whole prompts, several a call while they fit. Seconds."""
     length = job["prompt_tokens"]
     rows = [(token(s, t), t, s, t == length - 1) for s in range(job["batch"]) for t in range(length)]
-    begin = time.perf_counter()
-    for first in range(0, len(rows), BATCH_TOKENS):
-        context.decode(rows[first : first + BATCH_TOKENS])
-    return time.perf_counter() - begin
+    return sum(context.decode(rows[first : first + BATCH_TOKENS]) for first in range(0, len(rows), BATCH_TOKENS))
 
 
 def decode(context: Context, job: dict, token) -> float:
     first = job["prompt_tokens"]
     steps = [[(token(s, t), t, s, True) for s in range(job["batch"])]
              for t in range(first, first + job["new_tokens"])]
-    begin = time.perf_counter()
-    for rows in steps:
-        context.decode(rows)
-    return time.perf_counter() - begin
+    return sum(context.decode(rows) for rows in steps)
 
 
 def main(path: str, threads: int) -> None:
