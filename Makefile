@@ -31,8 +31,10 @@ countdown: build
 parity: build
 	HONE=$(abspath $(BUILD)/hone) tests/parity/run.sh
 
+# Everything of docs/benchmarks.md, on this machine; the better part of an hour on 2 cores. BENCH="--only matmul": some of it (bench/run_all).
 bench: build
-	bench/run.sh
+	cmake --build $(BUILD) -j $(JOBS) --target bench_programs
+	HONE_BUILD=$(abspath $(BUILD)) bench/run_all $(BENCH)
 
 clean:
 	rm -rf build

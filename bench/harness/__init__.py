@@ -1,0 +1,1 @@
+"""What the benchmarks share: the machine, the programs, the peers, pairing and printing."""
