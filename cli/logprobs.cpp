@@ -27,9 +27,7 @@ struct LogprobsFlags {
 struct Scored {
   std::vector<int32_t> tokens;
   int32_t first = 1;
-  int64_t pages() const {
-    return (static_cast<int64_t>(tokens.size()) + kPageSize - 1) / kPageSize;
-  }
+  int64_t pages() const { return PagesFor(static_cast<int64_t>(tokens.size()), kDefaultPageSize); }
 };
 
 // A prompt and its completion are made into tokens each on its own, as they were when one was

@@ -4,6 +4,7 @@ include(GoogleTest)
 function(hone_test folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(test_${folder} ${ARG_SOURCES})
+  target_include_directories(test_${folder} PRIVATE ${CMAKE_SOURCE_DIR}/tests)  # random_cases.h
   target_link_libraries(test_${folder} PRIVATE ${ARG_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main hone_flags)
   target_compile_definitions(test_${folder} PRIVATE HONE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                                     HONE_BINARY_DIR="${CMAKE_BINARY_DIR}")

@@ -16,7 +16,7 @@ class BatchBuilder {
   void AddPrompt(std::span<const int32_t> prompt) {
     prompt_rows_ = static_cast<int32_t>(prompt.size());
     prompt_first_page_ = static_cast<int32_t>(packed_.batch.pages.size());
-    NewPages((prompt_rows_ + kPageSize - 1) / kPageSize);
+    NewPages(PagesFor(prompt_rows_, packed_.batch.page_size));
     AddSpan(prompt, 0, prompt_first_page_);
     prompt_last_row_ = packed_.batch.rows() - 1;
   }
@@ -32,9 +32,9 @@ class BatchBuilder {
     const int32_t rows = static_cast<int32_t>(tokens.size()) - 1;
     if (rows == 0) return;
     const int32_t first_page = static_cast<int32_t>(batch.pages.size());
-    const int32_t shared = prompt_rows_ / kPageSize, slots = prompt_rows_ % kPageSize;
+    const int32_t shared = prompt_rows_ / batch.page_size, slots = prompt_rows_ % batch.page_size;
     for (int32_t i = 0; i < shared; ++i) batch.pages.push_back(batch.pages[prompt_first_page_ + i]);
-    NewPages((prompt_rows_ + rows + kPageSize - 1) / kPageSize - shared);
+    NewPages(PagesFor(prompt_rows_ + rows, batch.page_size) - shared);
     if (slots > 0) {
       batch.copies.push_back(
           {batch.pages[prompt_first_page_ + shared], batch.pages[first_page + shared], slots});

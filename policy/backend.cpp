@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/nearest.h"
+#include "kernels/attention.h"
 #include "policy/model/exact_backend.h"
 #include "policy/model/torch_module.h"
 
@@ -47,6 +48,13 @@ void CheckOneOf(const char* what, const std::string& found, const std::vector<st
 }
 
 }  // namespace
+
+void CheckPageSize(int32_t page_size) {
+  if (page_size <= 0 || page_size % kernels::kPagePositions != 0) {
+    throw UsageError(fmt::format("page_size: expected a positive multiple of {}, found {}",
+                                 kernels::kPagePositions, page_size));
+  }
+}
 
 void Batch::Clear() {
   tokens_T.clear();

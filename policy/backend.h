@@ -23,9 +23,19 @@
 
 namespace hone {
 
-// Positions a page of the cache holds. Pages are anchored: page i of a sequence covers positions
-// [i * kPageSize, (i + 1) * kPageSize).
-inline constexpr int32_t kPageSize = 16;
+// Positions a page of the cache holds, unless who makes the cache asks for another multiple of 16
+// (vLLM's block_size). Larger pages make shorter lists; smaller ones waste less at a sequence's
+// end. Pages are anchored: page i of a sequence covers positions [i * page_size, (i + 1) *
+// page_size).
+inline constexpr int32_t kDefaultPageSize = 16;
+
+// Throws UsageError unless it is a positive multiple of 16.
+void CheckPageSize(int32_t page_size);
+
+// Number of pages that `positions` positions lie in.
+inline int32_t PagesFor(int64_t positions, int32_t page_size) {
+  return static_cast<int32_t>((positions + page_size - 1) / page_size);
+}
 
 // Consecutive rows of a batch that are consecutive positions of one sequence. The keys and values
 // of all earlier positions must already be in its pages, or be written by this batch (an earlier
@@ -51,8 +61,9 @@ struct Batch {
   std::vector<SequenceSpan> spans;  // cover rows 0 … T-1 in order
   std::vector<int32_t> pages;       // page numbers, a run for each sequence
   std::vector<PageCopy> copies;
+  int32_t page_size = kDefaultPageSize;  // the cache's
   int32_t rows() const { return static_cast<int32_t>(tokens_T.size()); }
-  void Clear();
+  void Clear();  // all but page_size
 };
 
 // Keys and values of all layers, in pages. Made by the backend that uses it; whoever holds it
@@ -61,6 +72,7 @@ class KvCache {
  public:
   virtual ~KvCache() = default;
   virtual int32_t pages() const = 0;
+  virtual int32_t page_size() const = 0;
   virtual size_t bytes() const = 0;
 };
 
@@ -86,7 +98,8 @@ class Backend {
   virtual void SetWeights(std::shared_ptr<const Weights> weights) = 0;
   virtual const Weights& weights() const = 0;
 
-  virtual std::unique_ptr<KvCache> NewCache(int32_t pages) = 0;
+  virtual std::unique_ptr<KvCache> NewCache(int32_t pages,
+                                            int32_t page_size = kDefaultPageSize) = 0;
 
   // Runs the batch, writing its keys and values into the cache, and gives the logits of the rows
   // asked for: logits_RV, row-major [output_rows.size(), vocab_size], of the token that follows
@@ -106,7 +119,9 @@ class Backend {
   // Adds to grads (flat, as layout()) the gradient of  sum_i dlogprobs[i] * logprob_i +
   // dentropies[i] * entropy_i  of the kept forward. `dentropies` may be empty (all zero). The
   // forward's cache must still be as it left it. Deterministic: the same bits for any number of
-  // threads, any ISA, and any cut of a step's groups into batches.
+  // threads, any ISA, and any cut of a step's groups into batches. (Not for any page size: that
+  // says how much of a prompt is copied, and each copy's gradient is summed before it joins the
+  // others.)
   virtual void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
                         std::span<float> grads) = 0;
 };

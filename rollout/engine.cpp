@@ -15,14 +15,15 @@ constexpr int64_t kDefaultCacheBytes = int64_t{1} << 30;
 // Logits that make it worth waking one more thread to draw from them.
 constexpr int64_t kLogitsPerThread = int64_t{1} << 15;
 
-int64_t BytesPerPage(const ModelConfig& config) {
-  return 2 * config.num_layers * config.kv_dim() * kPageSize * static_cast<int64_t>(sizeof(float));
+int64_t BytesPerPage(const ModelConfig& config, int32_t page_size) {
+  return 2 * config.num_layers * config.kv_dim() * page_size * static_cast<int64_t>(sizeof(float));
 }
 
 EngineLimits CheckLimits(EngineLimits limits, const ModelConfig& config) {
   if (limits.max_sequences < 1) throw UsageError("max_sequences: expected at least 1");
   if (limits.max_batch_tokens < 1) throw UsageError("max_batch_tokens: expected at least 1");
   if (limits.cache_bytes < 0) throw UsageError("cache_bytes: expected 0 or more");
+  CheckPageSize(limits.page_size);
   if (limits.max_length < 0) throw UsageError("max_length: expected 0 or more");
   const auto positions = static_cast<int32_t>(config.max_position_embeddings);
   if (limits.max_length == 0 || limits.max_length > positions) limits.max_length = positions;
@@ -42,7 +43,8 @@ GenerationParams CheckParams(const GenerationParams& params, const Tokenizer* to
 }
 
 int32_t CachePages(const EngineLimits& limits, const ModelConfig& config) {
-  const int64_t longest = PagesFor(limits.max_length), page_bytes = BytesPerPage(config);
+  const int64_t longest = PagesFor(limits.max_length, limits.page_size),
+                page_bytes = BytesPerPage(config, limits.page_size);
   int64_t pages = limits.cache_bytes / page_bytes;
   if (limits.cache_bytes == 0) {
     pages = std::min(longest * limits.max_sequences, kDefaultCacheBytes / page_bytes);
@@ -52,7 +54,9 @@ int32_t CachePages(const EngineLimits& limits, const ModelConfig& config) {
     throw UsageError(fmt::format("cache_bytes: expected at least one page of {} bytes, found {}",
                                  page_bytes, limits.cache_bytes));
   }
-  return static_cast<int32_t>(std::min<int64_t>(pages, std::numeric_limits<int32_t>::max()));
+  // No position of the cache beyond an int32_t.
+  const int64_t most = std::numeric_limits<int32_t>::max() / limits.page_size;
+  return static_cast<int32_t>(std::min(pages, most));
 }
 
 }  // namespace
@@ -66,8 +70,8 @@ class Engine::Impl {
         params_(CheckParams(params, tokenizer)),
         limits_(CheckLimits(limits, backend.config())),
         scheduler_(CachePages(limits_, backend.config()), limits_.max_sequences,
-                   limits_.max_batch_tokens),
-        cache_(backend.NewCache(scheduler_.pool().size())),
+                   limits_.max_batch_tokens, limits_.page_size),
+        cache_(backend.NewCache(scheduler_.pool().size(), limits_.page_size)),
         pool_(backend.pool()) {
     for (int i = 0; i < pool_.threads(); ++i) samplers_.emplace_back(kernels::DetectIsa());
   }
@@ -133,10 +137,11 @@ void Engine::Impl::CheckRequest(const GenerationRequest& request) const {
         length, limits_.max_length));
   }
   const int64_t longest = std::min<int64_t>(length + params_.max_tokens, limits_.max_length);
-  if (PagesFor(longest) > scheduler_.pool().size()) {
+  const int32_t pages = PagesFor(longest, limits_.page_size);
+  if (pages > scheduler_.pool().size()) {
     throw UsageError(fmt::format(
         "cache_bytes: prompt and completion of up to {} tokens need {} bytes of cache, found {}",
-        longest, PagesFor(longest) * BytesPerPage(backend_.config()), cache_->bytes()));
+        longest, pages * BytesPerPage(backend_.config(), limits_.page_size), cache_->bytes()));
   }
 }
 

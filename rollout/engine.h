@@ -36,6 +36,7 @@ struct EngineLimits {
   // Of the paged cache. 0: enough for max_sequences at full length, but no more than 1 GiB; and
   // always enough for one sequence at full length.
   int64_t cache_bytes = 0;
+  int32_t page_size = kDefaultPageSize;  // positions of a page of it: a multiple of 16
   int32_t max_length = 0;  // prompt and completion; 0, or more than it: max_position_embeddings
 };
 

@@ -4,9 +4,11 @@
 
 namespace hone {
 
-Scheduler::Scheduler(int32_t pages, int32_t max_sequences, int32_t max_batch_tokens)
+Scheduler::Scheduler(int32_t pages, int32_t max_sequences, int32_t max_batch_tokens,
+                     int32_t page_size)
     : max_sequences_(static_cast<size_t>(max_sequences)),
       max_batch_tokens_(max_batch_tokens),
+      page_size_(page_size),
       pool_(pages) {}
 
 void Scheduler::Add(std::unique_ptr<Sequence> sequence) {
@@ -16,6 +18,7 @@ void Scheduler::Add(std::unique_ptr<Sequence> sequence) {
 
 bool Scheduler::Plan(Batch* batch, std::vector<ScheduledRows>* scheduled) {
   batch->Clear();
+  batch->page_size = page_size_;
   scheduled->clear();
   // A second round is needed when all that ran gave way to an older one that waits; that one then
   // runs.
@@ -43,7 +46,8 @@ void Scheduler::Admit() {
       }
     } else {
       // A page is left for each that runs, so that the newcomer is not put back at once.
-      const int64_t needed = PagesFor(next.length()) - static_cast<int64_t>(next.pages.size());
+      const int64_t needed =
+          PagesFor(next.length(), page_size_) - static_cast<int64_t>(next.pages.size());
       if (pool_.free() < needed + static_cast<int64_t>(running_.size())) return;
       TakePages(next);
     }
@@ -87,7 +91,7 @@ void Scheduler::AddRows(Sequence& sequence, int32_t rows, Batch* batch,
   if (sequence.prompt_end_page >= 0) {
     const int32_t length = sequence.group->prompt_length;
     batch->copies.push_back(
-        {sequence.prompt_end_page, sequence.pages[length / kPageSize], length % kPageSize});
+        {sequence.prompt_end_page, sequence.pages[length / page_size_], length % page_size_});
   }
   scheduled->push_back({&sequence, rows, batch->rows() - 1, rows == sequence.remaining()});
 }
@@ -112,11 +116,11 @@ Sequence* Scheduler::Fork(const Sequence& leader, uint32_t sample) {
   fork->tokens.assign(leader.tokens.begin(), leader.tokens.begin() + length);
   fork->logprobs.reserve(leader.logprobs.capacity());
   fork->cached = length;
-  const int32_t full = length / kPageSize;
+  const int32_t full = length / page_size_;
   fork->pages.reserve(leader.pages.capacity());
   fork->pages.assign(leader.pages.begin(), leader.pages.begin() + full);
   for (const int32_t page : fork->pages) pool_.Share(page);
-  if (length % kPageSize != 0) {
+  if (length % page_size_ != 0) {
     fork->prompt_end_page = leader.pages[full];
     pool_.Share(fork->prompt_end_page);
   }
@@ -136,16 +140,16 @@ std::unique_ptr<Sequence> Scheduler::Remove(const Sequence& sequence) {
 // A sample that was put back need not compute the whole prompt again when another of its group
 // still has it: the pages that the prompt fills are shared once more.
 void Scheduler::TakePromptOfSibling(Sequence& sequence) {
-  const int32_t full = sequence.group->prompt_length / kPageSize;
+  const int32_t full = sequence.group->prompt_length / page_size_;
   if (full == 0 || sequence.completion_length() == 0) return;
   const uint64_t ordinal = sequence.group->ordinal;
   for (auto it = running_.lower_bound({ordinal, 0}); it != running_.end(); ++it) {
     const Sequence& sibling = *it->second;
     if (sibling.group->ordinal != ordinal) return;
-    if (sibling.cached < full * kPageSize) continue;
+    if (sibling.cached < full * page_size_) continue;
     sequence.pages.assign(sibling.pages.begin(), sibling.pages.begin() + full);
     for (const int32_t page : sequence.pages) pool_.Share(page);
-    sequence.cached = full * kPageSize;
+    sequence.cached = full * page_size_;
     return;
   }
 }
@@ -153,7 +157,7 @@ void Scheduler::TakePromptOfSibling(Sequence& sequence) {
 // Pages for all of the sequence's tokens. While none is free the youngest that holds some is put
 // back; false when that was the sequence itself.
 bool Scheduler::TakePages(Sequence& sequence) {
-  while (static_cast<int32_t>(sequence.pages.size()) < PagesFor(sequence.length())) {
+  while (static_cast<int32_t>(sequence.pages.size()) < PagesFor(sequence.length(), page_size_)) {
     while (pool_.free() == 0) {
       Sequence* youngest = YoungestHolder();
       PutBack(*youngest);

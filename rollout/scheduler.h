@@ -22,16 +22,12 @@ struct ScheduledRows {
       false;  // the sequence has nothing left to compute: its last row gives the next token
 };
 
-// Pages that `positions` positions lie in.
-inline int32_t PagesFor(int64_t positions) {
-  return static_cast<int32_t>((positions + kPageSize - 1) / kPageSize);
-}
-
 // Thread contract: one thread. Use: Add; then Plan, Commit once the batch has run, Fork and Remove
 // as its tokens are drawn; and again. A sequence's whole length must fit the pool.
 class Scheduler {
  public:
-  Scheduler(int32_t pages, int32_t max_sequences, int32_t max_batch_tokens);
+  Scheduler(int32_t pages, int32_t max_sequences, int32_t max_batch_tokens,
+            int32_t page_size = kDefaultPageSize);
 
   // Takes a sequence without pages into the queue.
   void Add(std::unique_ptr<Sequence> sequence);
@@ -65,7 +61,7 @@ class Scheduler {
   void ReleasePages(Sequence& sequence);
 
   const size_t max_sequences_;
-  const int32_t max_batch_tokens_;
+  const int32_t max_batch_tokens_, page_size_;
   PagePool pool_;
   Queue running_, waiting_;
   int64_t preemptions_ = 0;

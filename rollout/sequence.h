@@ -34,7 +34,7 @@ struct Sequence {
   std::vector<int32_t> tokens;  // the prompt, then the completion so far
   std::vector<float> logprobs;  // of the completion
   int32_t cached = 0;           // positions whose keys and values are in the pages
-  std::vector<int32_t> pages;   // page i holds positions [i * kPageSize, (i + 1) * kPageSize)
+  std::vector<int32_t> pages;   // anchored: policy/backend.h
   // The page with the end of the prompt, when that fills no whole page: held until the sequence's
   // first batch copies it to a page of its own. -1: none.
   int32_t prompt_end_page = -1;

@@ -30,23 +30,20 @@ struct Setting {
   double read_gb_s = 0;
 };
 
-// Weights [n, k] of a product, in copies that are used in turn; packed for the forward (y = x wᵀ)
-// or for the backward (dx = dy w).
+// Weights [n, k] of a product, in copies that are used in turn: packed for the forward (y = x wᵀ),
+// and as they lie for the backward (dx = dy w).
 class Weights {
  public:
-  Weights(const Exec& exec, const Product& product, int64_t copies, bool backward)
+  Weights(const Exec& exec, const Product& product, int64_t copies)
       : packed_(static_cast<size_t>(copies)) {
     for (PackedMatrix& packed : packed_) {
       torch_.push_back(at::randn({product.n, product.k}));
       const float* w = torch_.back().const_data_ptr<float>();
-      if (backward) {
-        kernels::Pack(exec, w, product.n, product.k, &packed);
-      } else {
-        kernels::PackTransposed(exec, w, product.n, product.k, &packed);
-      }
+      kernels::PackTransposed(exec, w, product.n, product.k, &packed);
     }
   }
   const PackedMatrix& NextPacked() { return packed_[hone_++ % packed_.size()]; }
+  const float* NextRows() { return torch_[hone_++ % torch_.size()].const_data_ptr<float>(); }
   const at::Tensor& NextTorch() { return torch_[libtorch_++ % torch_.size()]; }
 
  private:
@@ -108,8 +105,9 @@ OrderedJson GradInput(const Setting& setting, const Product& product, int64_t ro
   return Compare(
       setting, product, "dX", rows,
       [&] {
-        kernels::Matmul(setting.exec, dy.const_data_ptr<float>(), product.n, rows,
-                        weights->NextPacked(), dx.data_ptr<float>(), product.k);
+        kernels::MatmulGradInput(setting.exec, dy.const_data_ptr<float>(), product.n,
+                                 weights->NextRows(), rows, product.n, product.k,
+                                 dx.data_ptr<float>(), product.k);
       },
       [&] { at::mm_out(theirs, dy, weights->NextTorch()); });
 }
@@ -137,11 +135,8 @@ OrderedJson MeasureModel(const Setting& setting, const std::string& name, bool q
   for (const Product& product : ProductsOf(shape)) {
     const int64_t size = product.k * product.n;
     const int64_t copies = (MatrixFloats(shape) + size - 1) / size;
-    {
-      Weights weights(setting.exec, product, copies, /*backward=*/false);
-      for (const int64_t m : rows) out.push_back(Forward(setting, product, m, &weights));
-    }
-    Weights weights(setting.exec, product, copies, /*backward=*/true);
+    Weights weights(setting.exec, product, copies);
+    for (const int64_t m : rows) out.push_back(Forward(setting, product, m, &weights));
     out.push_back(GradInput(setting, product, backward_rows, &weights));
     out.push_back(GradWeight(setting, product, backward_rows));
   }

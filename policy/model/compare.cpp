@@ -37,7 +37,7 @@ Comparison CompareBackends(Backend& a, Backend& b, std::span<const int32_t> toke
   Batch batch;
   batch.tokens_T.assign(tokens.begin(), tokens.end() - 1);
   batch.spans.push_back({.first_row = 0, .rows = batch.rows(), .position = 0, .first_page = 0});
-  for (int32_t i = 0; i < PagesFor(batch.rows()); ++i) batch.pages.push_back(i);
+  for (int32_t i = 0; i < PagesFor(batch.rows(), batch.page_size); ++i) batch.pages.push_back(i);
   std::vector<Target> targets;
   for (int32_t i = 0; i < batch.rows(); ++i) targets.push_back({i, tokens[i + 1]});
 

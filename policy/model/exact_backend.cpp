@@ -34,8 +34,9 @@ void ExactBackend::CheckReady() const {
   if (!weights_) throw RunError("the backend has no weights yet: SetWeights comes first");
 }
 
-std::unique_ptr<KvCache> ExactBackend::NewCache(int32_t pages) {
-  return std::make_unique<ExactCache>(config_, pages);
+std::unique_ptr<KvCache> ExactBackend::NewCache(int32_t pages, int32_t page_size) {
+  CheckPageSize(page_size);
+  return std::make_unique<ExactCache>(config_, pages, page_size);
 }
 
 ExactCache& ExactBackend::CacheOf(KvCache& cache) const {

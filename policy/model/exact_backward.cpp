@@ -22,7 +22,7 @@ void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
 
   std::vector<int32_t> component_of_span;
   std::vector<size_t> counts;
-  const int32_t components = FindComponents(kept_.plan, kept_.batch, &component_of_span);
+  const int32_t components = FindComponents(kept_.plan, &component_of_span);
   const std::vector<int32_t> ids = TargetsByComponent(component_of_span, components, &counts);
   // Kept logits stand in order of the targets; they serve where that is the components' order.
   if (!std::is_sorted(ids.begin(), ids.end())) kept_.has_logits = false;
@@ -99,7 +99,8 @@ void ExactBackend::BackwardAttention(int64_t l, float* grads) {
   const LayerTape& tape = kept_.layers[l];
   back_.d_attention_TQ.Reserve(static_cast<size_t>(t * q_dim));
   back_.d_qkv_TC.Reserve(static_cast<size_t>(t * columns));
-  const size_t paged = static_cast<size_t>(kept_.plan.used_pages * kv_dim * kPageSize);
+  const size_t paged =
+      static_cast<size_t>(kept_.plan.used_blocks * kv_dim * kernels::kPagePositions);
   back_.grad_k.Resize(paged);
   back_.grad_v.Resize(paged);
   float* d_x = back_.d_x_TD.data();
@@ -113,7 +114,7 @@ void ExactBackend::BackwardAttention(int64_t l, float* grads) {
       exec_, shape_, kept_.plan.spans.data(), spans, tape.qkv_TC.data(), columns, kept_.cache->k(l),
       kept_.cache->v(l), tape.attention_TQ.data(), q_dim, tape.stats_TH2.data(),
       back_.d_attention_TQ.data(), q_dim, d_qkv, columns, back_.grad_k.data(), back_.grad_v.data());
-  for (auto copy = kept_.batch.copies.rbegin(); copy != kept_.batch.copies.rend(); ++copy) {
+  for (auto copy = kept_.plan.copies.rbegin(); copy != kept_.plan.copies.rend(); ++copy) {
     kernels::CopyKvPageBackward(shape_, copy->source, copy->target, copy->slots,
                                 back_.grad_k.data(), back_.grad_v.data());
   }

@@ -55,7 +55,7 @@ void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, 
                 /*inverse=*/false);
   kernels::WriteKv(exec_, shape_, plan.spans.data(), spans, qkv + q_dim, qkv + q_dim + kv_dim,
                    columns, cache.k(l), cache.v(l));
-  for (const PageCopy& copy : batch.copies) {
+  for (const PageCopy& copy : plan.copies) {
     kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
   }
   kernels::Attention(exec_, shape_, plan.spans.data(), spans, qkv, columns, cache.k(l), cache.v(l),

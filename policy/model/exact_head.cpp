@@ -59,7 +59,7 @@ void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
             logits_RV.size());
   for (const int32_t row : output_rows) CheckRow(row, batch);
   kept_.valid = false;
-  plan_.Prepare(batch, config_, exact.pages());
+  plan_.Prepare(batch, config_, exact);
   if (batch.rows() == 0) return;
   RunLayers(batch, plan_, exact, /*keep=*/false);
   if (output_rows.empty()) return;
@@ -95,7 +95,7 @@ void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
     kept_.temperature = temperature;
   }
   BatchPlan& plan = keep ? kept_.plan : plan_;
-  plan.Prepare(keep ? kept_.batch : batch, config_, exact.pages());
+  plan.Prepare(batch, config_, exact);
   if (batch.rows() > 0) RunLayers(batch, plan, exact, keep);
 
   const int64_t v = config_.vocab_size;

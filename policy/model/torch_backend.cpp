@@ -20,6 +20,7 @@
 namespace hone {
 namespace {
 
+constexpr int32_t kBlock = kernels::kPagePositions;  // positions of a block of the plan
 constexpr int64_t kHeadRows =
     256;  // of the head at a time, so that [tokens, vocabulary] never exists
 
@@ -36,7 +37,7 @@ auto Guard(Body&& body) -> decltype(body()) {
 // A batch as index tensors.
 struct Indices {
   at::Tensor tokens_T, positions_T,
-      slots_T;                            // int64; slot = page * kPageSize + position % kPageSize
+      slots_T;                            // int64; slot = block * kBlock + position % kBlock
   std::vector<at::Tensor> slots_of_span;  // of its positions 0 … end
   std::vector<at::Tensor> rows_of_span;   // in training: which row of the batch wrote each of them
   std::vector<at::Tensor> mask_of_span;   // [rows, positions], true where a key lies in the future
@@ -50,7 +51,7 @@ class TorchBackend final : public Backend {
   ThreadPool& pool() override { return pool_; }
   void SetWeights(std::shared_ptr<const Weights> weights) override;
   const Weights& weights() const override;
-  std::unique_ptr<KvCache> NewCache(int32_t pages) override;
+  std::unique_ptr<KvCache> NewCache(int32_t pages, int32_t page_size) override;
   void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
                std::span<float> logits_RV) override;
   void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
@@ -71,8 +72,8 @@ class TorchBackend final : public Backend {
   Indices MakeIndices(const Batch& batch, const BatchPlan& plan, bool training) const;
   at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight) const;
   at::Tensor Rotate(const at::Tensor& x_THD, const at::Tensor& positions_T) const;
-  at::Tensor Attend(int64_t l, const at::Tensor& x, const Batch& batch, const BatchPlan& plan,
-                    const Indices& indices, TorchCache& cache, bool training) const;
+  at::Tensor Attend(int64_t l, const at::Tensor& x, const BatchPlan& plan, const Indices& indices,
+                    TorchCache& cache, bool training) const;
   // After the final norm, [T, hidden_size].
   at::Tensor Hidden(const Batch& batch, TorchCache& cache, bool training) const;
   at::Tensor Logits(const at::Tensor& hidden) const;
@@ -145,8 +146,9 @@ const Weights& TorchBackend::weights() const {
   return *weights_;
 }
 
-std::unique_ptr<KvCache> TorchBackend::NewCache(int32_t pages) {
-  return Guard([&] { return std::make_unique<TorchCache>(config_, pages, options_); });
+std::unique_ptr<KvCache> TorchBackend::NewCache(int32_t pages, int32_t page_size) {
+  CheckPageSize(page_size);
+  return Guard([&] { return std::make_unique<TorchCache>(config_, pages, page_size, options_); });
 }
 
 TorchCache& TorchBackend::CacheOf(KvCache& cache) const {
@@ -162,10 +164,10 @@ Indices TorchBackend::MakeIndices(const Batch& batch, const BatchPlan& plan, boo
   indices.tokens_T = Index({batch.tokens_T.begin(), batch.tokens_T.end()});
   indices.positions_T = Index({plan.positions_T.begin(), plan.positions_T.end()});
   const auto slot = [](const kernels::AttentionSpan& span, int32_t position) {
-    return int64_t{span.pages[position / kPageSize]} * kPageSize + position % kPageSize;
+    return int64_t{span.pages[position / kBlock]} * kBlock + position % kBlock;
   };
   std::vector<int64_t> slots;
-  std::vector<int64_t> writer(static_cast<size_t>(plan.used_pages) * kPageSize,
+  std::vector<int64_t> writer(static_cast<size_t>(plan.used_blocks) * kBlock,
                               -1);  // row that wrote a slot
   for (const auto& span : plan.spans) {
     for (int32_t i = 0; i < span.rows; ++i) {
@@ -173,9 +175,9 @@ Indices TorchBackend::MakeIndices(const Batch& batch, const BatchPlan& plan, boo
       writer[slots.back()] = span.first_row + i;
     }
   }
-  for (const PageCopy& copy : batch.copies) {
-    std::copy_n(writer.begin() + copy.source * kPageSize, copy.slots,
-                writer.begin() + copy.target * kPageSize);
+  for (const PageCopy& copy : plan.copies) {
+    std::copy_n(writer.begin() + copy.source * kBlock, copy.slots,
+                writer.begin() + copy.target * kBlock);
   }
   indices.slots_T = Index(slots);
   for (const auto& span : plan.spans) {
@@ -210,9 +212,8 @@ at::Tensor TorchBackend::Rotate(const at::Tensor& x_THD, const at::Tensor& posit
   return at::cat({a * cosine - b * sine, b * cosine + a * sine}, -1);
 }
 
-at::Tensor TorchBackend::Attend(int64_t l, const at::Tensor& x, const Batch& batch,
-                                const BatchPlan& plan, const Indices& indices, TorchCache& cache,
-                                bool training) const {
+at::Tensor TorchBackend::Attend(int64_t l, const at::Tensor& x, const BatchPlan& plan,
+                                const Indices& indices, TorchCache& cache, bool training) const {
   const int64_t rows = x.size(0), kv_heads = config_.num_kv_heads, dim = config_.head_dim;
   const int64_t sharing = config_.num_heads / kv_heads;  // query heads a key head serves
   const auto project = [&](const char* name, int64_t heads) {
@@ -229,10 +230,10 @@ at::Tensor TorchBackend::Attend(int64_t l, const at::Tensor& x, const Batch& bat
     const c10::AutoGradMode off(false);
     cache.k[l].index_copy_(0, indices.slots_T, k.detach());
     cache.v[l].index_copy_(0, indices.slots_T, v.detach());
-    for (const PageCopy& copy : batch.copies) {
+    for (const PageCopy& copy : plan.copies) {
       for (at::Tensor* side : {&cache.k[l], &cache.v[l]}) {
-        side->narrow(0, int64_t{copy.target} * kPageSize, copy.slots)
-            .copy_(side->narrow(0, int64_t{copy.source} * kPageSize, copy.slots).clone());
+        side->narrow(0, int64_t{copy.target} * kBlock, copy.slots)
+            .copy_(side->narrow(0, int64_t{copy.source} * kBlock, copy.slots).clone());
       }
     }
   }
@@ -260,13 +261,13 @@ at::Tensor TorchBackend::Attend(int64_t l, const at::Tensor& x, const Batch& bat
 
 at::Tensor TorchBackend::Hidden(const Batch& batch, TorchCache& cache, bool training) const {
   BatchPlan plan;
-  plan.Prepare(batch, config_, cache.pages());
+  plan.Prepare(batch, config_, cache);
   if (batch.rows() == 0) return at::zeros({0, config_.hidden_size}, options_);
   const Indices indices = MakeIndices(batch, plan, training);
   at::Tensor x = at::embedding(Parameter("model.embed_tokens.weight"), indices.tokens_T);
   for (int64_t l = 0; l < config_.num_layers; ++l) {
     const at::Tensor normed = Norm(x, LayerParameter(l, "input_layernorm.weight"));
-    x = x + Attend(l, normed, batch, plan, indices, cache, training);
+    x = x + Attend(l, normed, plan, indices, cache, training);
     const at::Tensor y = Norm(x, LayerParameter(l, "post_attention_layernorm.weight"));
     const at::Tensor gate = at::silu(at::linear(y, LayerParameter(l, "mlp.gate_proj.weight")));
     const at::Tensor up = at::linear(y, LayerParameter(l, "mlp.up_proj.weight"));

@@ -9,12 +9,13 @@
 
 namespace hone {
 
-// Keys and values of a layer: [pages * kPageSize, kv_heads, head_dim].
+// Keys and values of a layer: [pages * page_size, kv_heads, head_dim].
 class TorchCache final : public KvCache {
  public:
-  TorchCache(const ModelConfig& config, int32_t pages, const at::TensorOptions& options)
-      : pages_(pages) {
-    const std::vector<int64_t> shape = {int64_t{pages} * kPageSize, config.num_kv_heads,
+  TorchCache(const ModelConfig& config, int32_t pages, int32_t page_size,
+             const at::TensorOptions& options)
+      : pages_(pages), page_size_(page_size) {
+    const std::vector<int64_t> shape = {int64_t{pages} * page_size, config.num_kv_heads,
                                         config.head_dim};
     for (int64_t l = 0; l < config.num_layers; ++l) {
       k.push_back(at::zeros(shape, options));
@@ -22,6 +23,7 @@ class TorchCache final : public KvCache {
     }
   }
   int32_t pages() const override { return pages_; }
+  int32_t page_size() const override { return page_size_; }
   size_t bytes() const override {
     size_t sum = 0;
     for (const at::Tensor& tensor : k) sum += 2 * tensor.nbytes();
@@ -31,7 +33,7 @@ class TorchCache final : public KvCache {
   std::vector<at::Tensor> k, v;
 
  private:
-  int32_t pages_;
+  int32_t pages_, page_size_;
 };
 
 }  // namespace hone

@@ -27,7 +27,9 @@ class WatchedBackend : public Backend {
     inner_->SetWeights(std::move(weights));
   }
   const Weights& weights() const override { return inner_->weights(); }
-  std::unique_ptr<KvCache> NewCache(int32_t pages) override { return inner_->NewCache(pages); }
+  std::unique_ptr<KvCache> NewCache(int32_t pages, int32_t page_size) override {
+    return inner_->NewCache(pages, page_size);
+  }
   void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> rows,
                std::span<float> logits) override {
     inner_->Forward(batch, cache, rows, logits);
@@ -82,7 +84,7 @@ StepBatch WithLogprobs(StepBatch batch, const ModelFolder& model, float temperat
       single.tokens_T = prompt;
       single.tokens_T.insert(single.tokens_T.end(), completion.tokens.begin(),
                              completion.tokens.end());
-      const int32_t pages = (single.rows() + kPageSize - 1) / kPageSize;
+      const int32_t pages = PagesFor(single.rows(), kDefaultPageSize);
       for (int32_t p = 0; p < pages; ++p) single.pages.push_back(p);
       single.spans.push_back(
           {.first_row = 0, .rows = single.rows(), .position = 0, .first_page = 0});

@@ -25,11 +25,11 @@ std::vector<std::vector<int32_t>> Contexts(const PackedBatch& packed) {
   for (const SequenceSpan& span : batch.spans) {
     for (int32_t r = 0; r < span.rows; ++r) {
       const int32_t position = span.position + r;
-      const int32_t page = batch.pages.at(span.first_page + position / kPageSize);
-      const bool fresh =
-          slots
-              .emplace(std::pair(page, position % kPageSize), batch.tokens_T.at(span.first_row + r))
-              .second;
+      const int32_t page = batch.pages.at(span.first_page + position / kDefaultPageSize);
+      const bool fresh = slots
+                             .emplace(std::pair(page, position % kDefaultPageSize),
+                                      batch.tokens_T.at(span.first_row + r))
+                             .second;
       EXPECT_TRUE(fresh) << "two rows write one slot";
     }
   }
@@ -40,8 +40,8 @@ std::vector<std::vector<int32_t>> Contexts(const PackedBatch& packed) {
   for (const SequenceSpan& span : batch.spans) {
     for (int32_t r = 0; r < span.rows; ++r) {
       for (int32_t p = 0; p <= span.position + r; ++p) {
-        contexts[span.first_row + r].push_back(
-            slots.at({batch.pages.at(span.first_page + p / kPageSize), p % kPageSize}));
+        contexts[span.first_row + r].push_back(slots.at(
+            {batch.pages.at(span.first_page + p / kDefaultPageSize), p % kDefaultPageSize}));
       }
     }
   }

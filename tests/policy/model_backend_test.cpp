@@ -133,6 +133,17 @@ TEST_P(ModelBackendCallsTest, BatchesThatDoNotFitAreRefused) {
   EXPECT_THAT(ErrorOf(batch), HasSubstr("17 slots"));
 }
 
+TEST_P(ModelBackendCallsTest, PagesAreOfTheCachesSizeAMultipleOf16) {
+  const auto cache = backend_->NewCache(2, 48);
+  EXPECT_EQ(cache->page_size(), 48);
+  EXPECT_EQ(cache->bytes(), 3 * backend_->NewCache(2)->bytes());
+  EXPECT_THAT(RunErrorOf([&] { backend_->Forward(Good().batch, *cache, {}, {}); }),
+              HasSubstr("pages of 16 positions, the cache's have 48"));
+  for (const int32_t page_size : {0, -16, 8, 24}) {
+    EXPECT_THROW(backend_->NewCache(2, page_size), UsageError) << page_size;
+  }
+}
+
 TEST_P(ModelBackendCallsTest, ABackwardNeedsAKeptForwardOfItsOwn) {
   std::vector<float> grads(static_cast<size_t>(backend_->layout().size));
   const std::vector<float> dlogprobs = {1, 1, 1};

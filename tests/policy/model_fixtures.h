@@ -11,7 +11,6 @@
 
 #include "common/philox.h"
 #include "policy/backend.h"
-#include "policy/model/batch_plan.h"
 
 namespace hone {
 
@@ -105,6 +104,7 @@ struct TrainingBatch {
   std::vector<Target> targets;
   int32_t pages = 0;  // in use
 
+  int32_t PagesOf(int64_t positions) const { return PagesFor(positions, batch.page_size); }
   // Adds rows of one sequence from `position` on, with the given pages.
   void AddSpan(std::span<const int32_t> tokens, int32_t position,
                const std::vector<int32_t>& own_pages) {
@@ -138,14 +138,14 @@ inline TestGroup RandomGroup(const ModelConfig& config, uint64_t seed, size_t pr
 // The prompt once, its whole pages shared, its last one copied to each completion.
 inline void AddShared(const TestGroup& group, TrainingBatch* out) {
   const int32_t length = static_cast<int32_t>(group.prompt.size());
-  const std::vector<int32_t> prompt_pages = out->NewPages(PagesFor(length));
+  const std::vector<int32_t> prompt_pages = out->NewPages(out->PagesOf(length));
   out->AddSpan(group.prompt, 0, prompt_pages);
-  const int32_t last_row = out->batch.rows() - 1, whole = length / kPageSize,
-                slots = length % kPageSize;
+  const int32_t last_row = out->batch.rows() - 1, page_size = out->batch.page_size,
+                whole = length / page_size, slots = length % page_size;
   for (const auto& completion : group.completions) {
     const int32_t rows = static_cast<int32_t>(completion.size()) - 1, first_row = out->batch.rows();
     std::vector<int32_t> pages(prompt_pages.begin(), prompt_pages.begin() + whole);
-    const auto own = out->NewPages(PagesFor(length + rows) - whole);
+    const auto own = out->NewPages(out->PagesOf(length + rows) - whole);
     pages.insert(pages.end(), own.begin(), own.end());
     if (slots > 0) out->batch.copies.push_back({prompt_pages[whole], own[0], slots});
     out->AddSpan(std::span(completion).first(static_cast<size_t>(rows)), length, pages);
@@ -161,7 +161,7 @@ inline void AddUnshared(const TestGroup& group, TrainingBatch* out) {
     std::vector<int32_t> tokens = group.prompt;
     tokens.insert(tokens.end(), completion.begin(), completion.end() - 1);
     const int32_t first_row = out->batch.rows();
-    out->AddSpan(tokens, 0, out->NewPages(PagesFor(static_cast<int64_t>(tokens.size()))));
+    out->AddSpan(tokens, 0, out->NewPages(out->PagesOf(static_cast<int64_t>(tokens.size()))));
     for (size_t i = 0; i < completion.size(); ++i) {
       out->targets.push_back({first_row + length - 1 + static_cast<int32_t>(i), completion[i]});
     }
@@ -178,7 +178,7 @@ inline Result RunTraining(Backend& backend, const TrainingBatch& batch, float te
                           std::span<const float> dentropies = {}, std::vector<float> grads = {}) {
   Result result{std::vector<float>(batch.targets.size()), std::vector<float>(batch.targets.size()),
                 std::move(grads)};
-  const auto cache = backend.NewCache(batch.pages);
+  const auto cache = backend.NewCache(batch.pages, batch.batch.page_size);
   backend.ForwardLogprobs(batch.batch, *cache, batch.targets, temperature, !dlogprobs.empty(),
                           result.logprobs, result.entropies);
   if (dlogprobs.empty()) return result;

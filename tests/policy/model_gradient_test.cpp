@@ -121,6 +121,30 @@ TEST_P(ModelGradientTest, IsTheSameBitsForAnyThreadsAndIsa) {
   }
 }
 
+TEST_P(ModelGradientTest, APageSizeMovesItsRoundingOnlyByWhatOfThePromptIsCopied) {
+  const auto dlogprobs = RandomFloats(7, 37), dentropies = RandomFloats(8, 37);
+  const auto run = [&](size_t prompt, int32_t page_size) {
+    TrainingBatch batch;
+    batch.batch.page_size = page_size;
+    AddShared(RandomGroup(config_, 40, prompt, {5, 19, 1, 12}), &batch);
+    return RunTraining(*exact_, batch, 1.0f, dlogprobs, dentropies);
+  };
+  for (const size_t prompt : {69, 53}) {
+    const Result expected = run(prompt, 16);
+    for (const int32_t page_size : {32, 64}) {
+      SCOPED_TRACE(page_size);
+      const Result result = run(prompt, page_size);
+      EXPECT_EQ(result.logprobs, expected.logprobs);
+      EXPECT_EQ(result.entropies, expected.entropies);
+      if (prompt == 69) {
+        EXPECT_EQ(result.grads, expected.grads);  // 5 positions are copied, whatever the size
+      } else {
+        ExpectClose(result.grads, expected.grads, 1e-5);
+      }
+    }
+  }
+}
+
 TEST_P(ModelGradientTest, LeavesTheGapsBetweenTensorsZero) {
   TrainingBatch batch;
   AddShared(RandomGroup(config_, 41, 9, {5, 3}), &batch);

@@ -54,7 +54,7 @@ class ModelInvarianceTest : public testing::TestWithParam<Family> {
         if (s == place) {
           for (int32_t i = 0; i < count; ++i) rows.push_back(step.batch.rows() + i);
         }
-        const auto pages = step.NewPages(PagesFor(length));
+        const auto pages = step.NewPages(step.PagesOf(length));
         if (count > 0) {
           step.AddSpan(
               std::span(tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(count)),
@@ -144,6 +144,36 @@ TEST_P(ModelInvarianceTest, EarlierCallsChangeNoBit) {
   EXPECT_NE(result.grads, other.grads);
   EXPECT_EQ(result.grads,
             RunTraining(*Exact(2, kernels::DetectIsa()), batch, 1.0f, dlogprobs).grads);
+}
+
+// Prefill, a copy of the half-filled page, and decoding in it.
+TEST_P(ModelInvarianceTest, PageSizesChangeNoBit) {
+  const auto backend = Exact(2, kernels::DetectIsa());
+  for (const int32_t page_size : {32, 48, 64, 128}) {
+    const auto cache = backend->NewCache(9, page_size);
+    std::vector<float> logits(kTokens * vocab());
+    std::vector<int32_t> pages = {7, 2, 8};
+    for (int32_t first = 0; first < kTokens;) {
+      const int32_t count = first < 60 ? 30 : 1;
+      TrainingBatch step;
+      step.batch.page_size = page_size;
+      if (first == 60) {
+        const int32_t page = 60 / page_size, slots = 60 % page_size;
+        if (slots > 0) step.batch.copies.push_back({pages[page], 5, slots});
+        pages[page] = 5;
+      }
+      step.AddSpan(
+          std::span(tokens_).subspan(static_cast<size_t>(first), static_cast<size_t>(count)), first,
+          pages);
+      std::vector<int32_t> rows(static_cast<size_t>(count));
+      std::iota(rows.begin(), rows.end(), 0);
+      backend->Forward(
+          step.batch, *cache, rows,
+          std::span(logits).subspan(static_cast<size_t>(first) * vocab(), rows.size() * vocab()));
+      first += count;
+    }
+    EXPECT_EQ(logits, expected_) << "page size " << page_size;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, ModelInvarianceTest, testing::ValuesIn(Families()), FamilyName);

@@ -41,15 +41,21 @@ TEST_P(ModelTorchParityTest, PrefillCopyAndDecodeThroughTheCacheAgree) {
   const std::vector<int32_t> tokens = RandomTokens(config_, 13, 40);
   std::vector<std::vector<float>> logits;
   for (Backend* backend : {exact_.get(), torch_.get()}) {
-    const auto cache = backend->NewCache(8);
+    const bool large = backend == torch_.get();  // exact's are of 16 positions
+    const int32_t page_size = large ? 32 : 16;
+    const auto cache = backend->NewCache(8, page_size);
     TrainingBatch prefill;
-    prefill.AddSpan(std::span(tokens).first(37), 0, {6, 1, 3});
+    prefill.batch.page_size = page_size;
+    prefill.AddSpan(std::span(tokens).first(37), 0,
+                    large ? std::vector<int32_t>{6, 3} : std::vector<int32_t>{6, 1, 3});
     auto& out = logits.emplace_back(static_cast<size_t>(3 * config_.vocab_size));
     backend->Forward(prefill.batch, *cache, {}, {});
     for (int32_t i = 0; i < 3; ++i) {  // decode in a copy of the last page
       TrainingBatch step;
-      step.AddSpan(std::span(tokens).subspan(static_cast<size_t>(37 + i), 1), 37 + i, {6, 1, 4});
-      if (i == 0) step.batch.copies.push_back({3, 4, 37 % kPageSize});
+      step.batch.page_size = page_size;
+      step.AddSpan(std::span(tokens).subspan(static_cast<size_t>(37 + i), 1), 37 + i,
+                   large ? std::vector<int32_t>{6, 4} : std::vector<int32_t>{6, 1, 4});
+      if (i == 0) step.batch.copies.push_back({3, 4, 37 % page_size});
       const std::vector<int32_t> rows = {0};
       backend->Forward(step.batch, *cache, rows,
                        std::span(out).subspan(static_cast<size_t>(i * config_.vocab_size),

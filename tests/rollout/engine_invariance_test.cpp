@@ -64,6 +64,22 @@ TEST_F(EngineLimitsTest, CompletionsDoNotDependOnPreemption) {
   }
 }
 
+TEST_F(EngineLimitsTest, CompletionsDoNotDependOnPageSize) {
+  int64_t preemptions = 0;
+  for (const int32_t page_size : {32, 64, 80, 128}) {
+    SCOPED_TRACE("page size " + std::to_string(page_size));
+    ExpectUnchanged({.page_size = page_size});
+    // One more than the longest request needs: some are put back.
+    const int64_t pages = 1 + PagesFor(48 + 37, page_size);
+    const EngineLimits limits = {.cache_bytes = pages * PageBytes(page_size),
+                                 .page_size = page_size};
+    const Outcome run = Generate(*backend_, MixedParams(), limits, MixedRequests());
+    ExpectSameBits(expected_, run);
+    preemptions += run.stats.preemptions;
+  }
+  EXPECT_GT(preemptions, 0);
+}
+
 TEST_F(EngineLimitsTest, CompletionsDoNotDependOnOrderOfSubmission) {
   std::vector<GenerationRequest> requests = MixedRequests();
   std::reverse(requests.begin(), requests.end());

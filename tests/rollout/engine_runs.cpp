@@ -74,9 +74,9 @@ void ExpectSameBits(const Outcome& a, const Outcome& b) {
   }
 }
 
-int64_t PageBytes() {
+int64_t PageBytes(int32_t page_size) {
   const ModelConfig config = TinyConfig();
-  return 2 * config.num_layers * config.kv_dim() * kPageSize * 4;
+  return 2 * config.num_layers * config.kv_dim() * page_size * 4;
 }
 
 }  // namespace hone

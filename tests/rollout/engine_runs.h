@@ -13,7 +13,7 @@ std::vector<int32_t> RandomPrompt(uint64_t seed, int32_t length);
 // Prompts around the edges of a page, some of them groups.
 std::vector<GenerationRequest> MixedRequests();
 GenerationParams MixedParams();
-int64_t PageBytes();
+int64_t PageBytes(int32_t page_size = kDefaultPageSize);
 
 struct Outcome {
   std::map<uint64_t, std::vector<Completion>> completions;  // by id

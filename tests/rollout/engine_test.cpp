@@ -23,7 +23,8 @@ std::vector<float> LogitsAfter(Backend& backend, const std::vector<int32_t>& tok
   Batch batch;
   batch.tokens_T = tokens;
   batch.spans.push_back({0, static_cast<int32_t>(tokens.size()), 0, 0});
-  for (int32_t page = 0; page * kPageSize < batch.rows(); ++page) batch.pages.push_back(page);
+  for (int32_t page = 0; page * kDefaultPageSize < batch.rows(); ++page)
+    batch.pages.push_back(page);
   const auto cache = backend.NewCache(static_cast<int32_t>(batch.pages.size()));
   std::vector<float> logits(backend.config().vocab_size);
   backend.Forward(batch, *cache, std::vector<int32_t>{batch.rows() - 1}, logits);
@@ -83,7 +84,8 @@ TEST(EngineTest, LogprobsAreTheLearnersToTheBit) {
         batch.tokens_T.push_back(token);
       }
       batch.spans.push_back({0, batch.rows(), 0, 0});
-      for (int32_t page = 0; page * kPageSize < batch.rows(); ++page) batch.pages.push_back(page);
+      for (int32_t page = 0; page * kDefaultPageSize < batch.rows(); ++page)
+        batch.pages.push_back(page);
       const auto cache = backend->NewCache(static_cast<int32_t>(batch.pages.size()));
       std::vector<float> logprobs(targets.size()), entropies(targets.size());
       backend->ForwardLogprobs(batch, *cache, targets, params.sampling.temperature, false, logprobs,
@@ -295,6 +297,11 @@ TEST(EngineTest, RefusesParametersAndLimitsOutOfRange) {
   EXPECT_THROW(make({}, {.cache_bytes = -1}), UsageError);
   EXPECT_THROW(make({}, {.cache_bytes = 1}), UsageError);
   EXPECT_THROW(make({}, {.max_length = -1}), UsageError);
+  make({}, {.page_size = 48});
+  for (const int32_t page_size : {0, -16, 24}) {
+    EXPECT_THAT([&] { make({}, {.page_size = page_size}); },
+                ::testing::ThrowsMessage<UsageError>(HasSubstr("page_size")));
+  }
 }
 
 }  // namespace

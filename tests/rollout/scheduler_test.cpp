@@ -15,21 +15,24 @@ namespace {
 // row is right when it sees the hashes of its own sequence at every position before it.
 class SimulatedCache {
  public:
-  explicit SimulatedCache(int32_t pages) : slots_(static_cast<size_t>(pages) * kPageSize, 0) {}
+  SimulatedCache(int32_t pages, int32_t page_size)
+      : page_size_(page_size), slots_(static_cast<size_t>(pages) * page_size, 0) {}
 
   void Run(const Batch& batch, const std::vector<ScheduledRows>& scheduled) {
     ASSERT_EQ(batch.spans.size(), scheduled.size());
+    ASSERT_EQ(batch.page_size, page_size_);
     for (size_t i = 0; i < scheduled.size(); ++i) {
       // What comes before a span is there already or in an earlier span, or it is copied.
       const SequenceSpan& span = batch.spans[i];
       const Sequence& sequence = *scheduled[i].sequence;
       const bool copied = sequence.prompt_end_page >= 0;
-      Check(batch, span, sequence, copied ? span.position / kPageSize * kPageSize : span.position);
+      Check(batch, span, sequence,
+            copied ? span.position / page_size_ * page_size_ : span.position);
       Write(batch, span, sequence);
     }
     for (const PageCopy& copy : batch.copies) {
-      const auto source = slots_.begin() + copy.source * kPageSize;
-      std::copy(source, source + copy.slots, slots_.begin() + copy.target * kPageSize);
+      const auto source = slots_.begin() + copy.source * page_size_;
+      std::copy(source, source + copy.slots, slots_.begin() + copy.target * page_size_);
     }
     for (size_t i = 0; i < scheduled.size(); ++i) {
       const SequenceSpan& span = batch.spans[i];
@@ -48,8 +51,8 @@ class SimulatedCache {
     return hashes;
   }
   uint64_t& Slot(const Batch& batch, const SequenceSpan& span, int32_t position) {
-    return slots_[batch.pages[span.first_page + position / kPageSize] * kPageSize +
-                  position % kPageSize];
+    return slots_[batch.pages[span.first_page + position / page_size_] * page_size_ +
+                  position % page_size_];
   }
   void Write(const Batch& batch, const SequenceSpan& span, const Sequence& sequence) {
     const std::vector<uint64_t> hashes = Hashes(sequence);
@@ -67,18 +70,20 @@ class SimulatedCache {
     }
   }
 
+  const int32_t page_size_;
   std::vector<uint64_t> slots_;
 };
 
 // Drives a scheduler as the engine does, with random prompts, group sizes and lengths.
 class Simulation {
  public:
-  Simulation(uint64_t seed, int32_t pages, int32_t max_sequences, int32_t max_batch_tokens)
+  Simulation(uint64_t seed, int32_t pages, int32_t page_size, int32_t max_sequences,
+             int32_t max_batch_tokens)
       : draws_(seed, {Purpose::kGenerateData}),
         max_sequences_(max_sequences),
         max_batch_tokens_(max_batch_tokens),
-        cache_(pages),
-        scheduler_(pages, max_sequences, max_batch_tokens) {}
+        cache_(pages, page_size),
+        scheduler_(pages, max_sequences, max_batch_tokens, page_size) {}
 
   void Submit(uint64_t ordinal, int32_t prompt_length, int32_t samples) {
     auto leader = std::make_unique<Sequence>();
@@ -141,9 +146,10 @@ TEST(SchedulerTest, EveryRowSeesItsOwnSequenceWhateverTheLimits) {
   for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     PhiloxSequence draws(seed, {Purpose::kGenerateData, 1});
-    // Up to 60 + 40 positions a sequence: 7 pages.
-    const auto pages = static_cast<int32_t>(7 + draws.Below(40));
-    Simulation simulation(seed, pages, static_cast<int32_t>(1 + draws.Below(20)),
+    // Up to 60 + 40 positions a sequence: 7 pages of 16.
+    const int32_t page_size = std::vector<int32_t>{16, 16, 32, 64}[draws.Below(4)];
+    const auto pages = static_cast<int32_t>((7 + draws.Below(40)) * 16 / page_size + 1);
+    Simulation simulation(seed, pages, page_size, static_cast<int32_t>(1 + draws.Below(20)),
                           static_cast<int32_t>(1 + draws.Below(100)));
     for (uint64_t group = 0; group < 12; ++group) {
       simulation.Submit(group, static_cast<int32_t>(1 + draws.Below(60)),
@@ -163,7 +169,7 @@ TEST(SchedulerTest, ASiblingsPromptIsTakenOnlyWhenItIsComputed) {
   for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     PhiloxSequence draws(seed, {Purpose::kGenerateData, 2});
-    Simulation simulation(seed, static_cast<int32_t>(6 + draws.Below(6)), 10,
+    Simulation simulation(seed, static_cast<int32_t>(6 + draws.Below(6)), kDefaultPageSize, 10,
                           static_cast<int32_t>(1 + draws.Below(20)));
     for (uint64_t group = 0; group < 8; ++group) {
       simulation.Submit(group, static_cast<int32_t>(16 * (1 + draws.Below(3))),
@@ -175,7 +181,7 @@ TEST(SchedulerTest, ASiblingsPromptIsTakenOnlyWhenItIsComputed) {
 }
 
 TEST(SchedulerTest, DoesNotPreemptWhileThereAreFreePages) {
-  Simulation simulation(1, 8 * 7, 8, 64);
+  Simulation simulation(1, 8 * 7, kDefaultPageSize, 8, 64);
   for (uint64_t group = 0; group < 20; ++group) simulation.Submit(group, 60, 4);
   simulation.Run(40);
   EXPECT_EQ(simulation.preemptions(), 0);
