@@ -18,6 +18,7 @@
 
 #include "common/thread_pool.h"
 #include "kernels/exec.h"
+#include "policy/activations.h"
 #include "policy/model/config.h"
 #include "policy/model/weights.h"
 
@@ -103,18 +104,23 @@ class Backend {
 
   // Runs the batch, writing its keys and values into the cache, and gives the logits of the rows
   // asked for: logits_RV, row-major [output_rows.size(), vocab_size], of the token that follows
-  // each.
+  // each. With `record`, the activations of all rows go there; a backend without a contract about
+  // bits records none.
   virtual void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
-                       std::span<float> logits_RV) = 0;
+                       std::span<float> logits_RV,
+                       std::shared_ptr<const Activations>* record = nullptr) = 0;
 
   // Training forward. Runs the batch (which must hold its sequences from position 0 on) and gives,
   // for each target i, the natural-log probability log softmax(logits / temperature)[target] and
   // the entropy of that distribution (nats; left out when `entropies` is empty). With `keep`, the
   // activations stay until the next call for one Backward. The log-probability is, to the bit, what
-  // LogProb() in policy/logprob.h gives on Forward's logits.
+  // LogProb() in policy/logprob.h gives on Forward's logits. `known`, empty or one for each row:
+  // what a recording Forward under the same weights computed of these tokens at these positions;
+  // the layers are then not run again, only the head is.
   virtual void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                                float temperature, bool keep, std::span<float> logprobs,
-                               std::span<float> entropies) = 0;
+                               std::span<float> entropies,
+                               std::span<const ActivationRow> known = {}) = 0;
 
   // Adds to grads (flat, as layout()) the gradient of  sum_i dlogprobs[i] * logprob_i +
   // dentropies[i] * entropy_i  of the kept forward. `dentropies` may be empty (all zero). The

@@ -12,6 +12,7 @@
 #include "kernels/rope.h"
 #include "policy/backend.h"
 #include "policy/model/batch_plan.h"
+#include "policy/model/exact_activations.h"
 #include "policy/model/exact_cache.h"
 #include "policy/model/packed_weights.h"
 #include "policy/model/tape.h"
@@ -31,10 +32,10 @@ class ExactBackend final : public Backend {
   const Weights& weights() const override;
   std::unique_ptr<KvCache> NewCache(int32_t pages, int32_t page_size) override;
   void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
-               std::span<float> logits_RV) override;
+               std::span<float> logits_RV, std::shared_ptr<const Activations>* record) override;
   void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                        float temperature, bool keep, std::span<float> logprobs,
-                       std::span<float> entropies) override;
+                       std::span<float> entropies, std::span<const ActivationRow> known) override;
   void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
                 std::span<float> grads) override;
 
@@ -87,9 +88,15 @@ class ExactBackend final : public Backend {
   void CheckReady() const;
   ExactCache& CacheOf(KvCache& cache) const;
 
-  // Leaves the residual stream that enters the final norm in x_TD_.
-  void RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache, bool keep);
-  void Attend(int64_t l, const Batch& batch, const BatchPlan& plan, ExactCache& cache, bool keep,
+  // Leaves the residual stream that enters the final norm in x_TD_. With `tapes`, keeps what the
+  // backward needs there, layer by layer.
+  void RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
+                 std::vector<LayerTape>* tapes);
+  // Does what RunLayers would, by copies of what it computed before.
+  void CopyLayers(std::span<const ActivationRow> known, const BatchPlan& plan, ExactCache& cache,
+                  std::vector<LayerTape>* tapes);
+  void WriteCache(int64_t l, const BatchPlan& plan, const LayerTape& tape, ExactCache& cache);
+  void Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactCache& cache, bool keep,
               LayerTape* tape);
   void FeedForward(int64_t l, int64_t rows, LayerTape* tape);
 
@@ -121,6 +128,7 @@ class ExactBackend final : public Backend {
   BatchPlan plan_;
   Buffer<float> x_TD_, normed_TD_, act_TF_;
   LayerTape scratch_;  // in place of a tape when nothing is kept
+  ActivationsShelf activations_;
   HeadScratch head_;
   Kept kept_;
   BackwardScratch back_;

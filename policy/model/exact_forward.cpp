@@ -19,25 +19,25 @@ void CopyTo(const Buffer<float>& from, Buffer<float>* to) {
 }  // namespace
 
 void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
-                             bool keep) {
+                             std::vector<LayerTape>* tapes) {
   const int64_t rows = batch.rows(), d = config_.hidden_size;
+  const bool keep = tapes != nullptr;
   x_TD_.Reserve(static_cast<size_t>(rows * d));
-  if (keep) kept_.layers.resize(static_cast<size_t>(config_.num_layers));
+  if (keep) tapes->resize(static_cast<size_t>(config_.num_layers));
   kernels::Embed(exec_, Data(offsets_.embed), batch.tokens_T.data(), rows, d, x_TD_.data());
   for (int64_t l = 0; l < config_.num_layers; ++l) {
-    LayerTape& tape = keep ? kept_.layers[l] : scratch_;
+    LayerTape& tape = keep ? (*tapes)[l] : scratch_;
     if (keep) CopyTo(x_TD_, &tape.x_TD);
-    Attend(l, batch, plan, cache, keep, &tape);
+    Attend(l, rows, plan, cache, keep, &tape);
     if (keep) CopyTo(x_TD_, &tape.mid_TD);
     FeedForward(l, rows, &tape);
   }
 }
 
 // x += o_proj(attention(norm(x)))
-void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, ExactCache& cache,
+void ExactBackend::Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactCache& cache,
                           bool keep, LayerTape* tape) {
-  const int64_t rows = batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
-                kv_dim = config_.kv_dim();
+  const int64_t d = config_.hidden_size, q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
   const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(plan.spans.size());
   const PackedLayer& packed = packed_.forward().layers[l];
   normed_TD_.Reserve(static_cast<size_t>(rows * d));
@@ -53,15 +53,22 @@ void ExactBackend::Attend(int64_t l, const Batch& batch, const BatchPlan& plan, 
   kernels::Rope(exec_, qkv, columns, rows, config_.num_heads + config_.num_kv_heads,
                 plan.positions_T.data(), rope_,
                 /*inverse=*/false);
-  kernels::WriteKv(exec_, shape_, plan.spans.data(), spans, qkv + q_dim, qkv + q_dim + kv_dim,
-                   columns, cache.k(l), cache.v(l));
-  for (const PageCopy& copy : plan.copies) {
-    kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
-  }
+  WriteCache(l, plan, *tape, cache);
   kernels::Attention(exec_, shape_, plan.spans.data(), spans, qkv, columns, cache.k(l), cache.v(l),
                      tape->attention_TQ.data(), q_dim, keep ? tape->stats_TH2.data() : nullptr);
   kernels::Matmul(exec_, tape->attention_TQ.data(), q_dim, rows, packed.o, x_TD_.data(), d, nullptr,
                   /*accumulate=*/true);
+}
+
+void ExactBackend::WriteCache(int64_t l, const BatchPlan& plan, const LayerTape& tape,
+                              ExactCache& cache) {
+  const int64_t q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
+  const float* k = tape.qkv_TC.data() + q_dim;
+  kernels::WriteKv(exec_, shape_, plan.spans.data(), static_cast<int64_t>(plan.spans.size()), k,
+                   k + kv_dim, q_dim + 2 * kv_dim, cache.k(l), cache.v(l));
+  for (const PageCopy& copy : plan.copies) {
+    kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
+  }
 }
 
 // x += down(silu(gate(norm(x))) * up(norm(x)))

@@ -52,7 +52,7 @@ void ExactBackend::HeadLogits(const HeadRows& out) {
 }
 
 void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
-                           std::span<float> logits_RV) {
+                           std::span<float> logits_RV, std::shared_ptr<const Activations>* record) {
   CheckReady();
   ExactCache& exact = CacheOf(cache);
   CheckSize("logits", output_rows.size() * static_cast<size_t>(config_.vocab_size),
@@ -61,7 +61,15 @@ void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
   kept_.valid = false;
   plan_.Prepare(batch, config_, exact);
   if (batch.rows() == 0) return;
-  RunLayers(batch, plan_, exact, /*keep=*/false);
+  if (record == nullptr) {
+    RunLayers(batch, plan_, exact, nullptr);
+  } else {
+    const std::shared_ptr<ExactActivations> activations = activations_.Take();
+    RunLayers(batch, plan_, exact, &activations->layers);
+    activations->x_TD.Reserve(x_TD_.size());
+    std::copy(x_TD_.begin(), x_TD_.end(), activations->x_TD.begin());
+    *record = activations;
+  }
   if (output_rows.empty()) return;
   head_.rows_R.assign(output_rows.begin(), output_rows.end());
   const auto d = static_cast<size_t>(config_.hidden_size);
@@ -75,7 +83,8 @@ void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
 
 void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
                                    std::span<const Target> targets, float temperature, bool keep,
-                                   std::span<float> logprobs, std::span<float> entropies) {
+                                   std::span<float> logprobs, std::span<float> entropies,
+                                   std::span<const ActivationRow> known) {
   CheckReady();
   ExactCache& exact = CacheOf(cache);
   CheckSize("log-probabilities", targets.size(), logprobs.size());
@@ -96,7 +105,12 @@ void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
   }
   BatchPlan& plan = keep ? kept_.plan : plan_;
   plan.Prepare(batch, config_, exact);
-  if (batch.rows() > 0) RunLayers(batch, plan, exact, keep);
+  if (!known.empty()) {
+    CheckSize("known rows", static_cast<size_t>(batch.rows()), known.size());
+    CopyLayers(known, plan, exact, keep ? &kept_.layers : nullptr);
+  } else if (batch.rows() > 0) {
+    RunLayers(batch, plan, exact, keep ? &kept_.layers : nullptr);
+  }
 
   const int64_t v = config_.vocab_size;
   kept_.log_sum_exp_N.Reserve(targets.size());

@@ -3,6 +3,8 @@
 // in the cache.
 #pragma once
 
+#include <cstddef>
+
 #include "common/buffer.h"
 
 namespace hone {
@@ -15,6 +17,11 @@ struct LayerTape {
   Buffer<float> stats_TH2;     // maximum and sum of each softmax
   Buffer<float> mid_TD;        // residual stream after attention
   Buffer<float> gate_up_T2F;   // before SwiGLU
+
+  size_t floats() const {
+    return x_TD.size() + qkv_TC.size() + attention_TQ.size() + stats_TH2.size() + mid_TD.size() +
+           gate_up_T2F.size();
+  }
 };
 
 }  // namespace hone

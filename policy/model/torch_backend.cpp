@@ -53,10 +53,10 @@ class TorchBackend final : public Backend {
   const Weights& weights() const override;
   std::unique_ptr<KvCache> NewCache(int32_t pages, int32_t page_size) override;
   void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
-               std::span<float> logits_RV) override;
+               std::span<float> logits_RV, std::shared_ptr<const Activations>* record) override;
   void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                        float temperature, bool keep, std::span<float> logprobs,
-                       std::span<float> entropies) override;
+                       std::span<float> entropies, std::span<const ActivationRow> known) override;
   void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
                 std::span<float> grads) override;
 
@@ -293,7 +293,7 @@ void CopyOut(const at::Tensor& tensor, float* out) {
 }
 
 void TorchBackend::Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
-                           std::span<float> logits_RV) {
+                           std::span<float> logits_RV, std::shared_ptr<const Activations>*) {
   Guard([&] {
     weights();
     CheckSize("logits", output_rows.size() * static_cast<size_t>(config_.vocab_size),
@@ -308,7 +308,8 @@ void TorchBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
 
 void TorchBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
                                    std::span<const Target> targets, float temperature, bool keep,
-                                   std::span<float> logprobs, std::span<float> entropies) {
+                                   std::span<float> logprobs, std::span<float> entropies,
+                                   std::span<const ActivationRow>) {
   Guard([&] {
     weights();
     CheckSize("log-probabilities", targets.size(), logprobs.size());

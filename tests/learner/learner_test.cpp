@@ -31,14 +31,15 @@ class WatchedBackend : public Backend {
     return inner_->NewCache(pages, page_size);
   }
   void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> rows,
-               std::span<float> logits) override {
-    inner_->Forward(batch, cache, rows, logits);
+               std::span<float> logits, std::shared_ptr<const Activations>* record) override {
+    inner_->Forward(batch, cache, rows, logits, record);
   }
   void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                        float temperature, bool keep, std::span<float> logprobs,
-                       std::span<float> entropies) override {
+                       std::span<float> entropies,
+                       std::span<const ActivationRow> known) override {
     ++forwards;
-    inner_->ForwardLogprobs(batch, cache, targets, temperature, keep, logprobs, entropies);
+    inner_->ForwardLogprobs(batch, cache, targets, temperature, keep, logprobs, entropies, known);
   }
   void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
                 std::span<float> grads) override {

@@ -1,0 +1,60 @@
+// A training forward over rows that were computed before: their activations are copied to where the
+// backward looks for them, keys and values to the cache.
+#include <algorithm>
+
+#include "common/error.h"
+#include "kernels/parallel.h"
+#include "policy/model/exact_backend.h"
+
+namespace hone {
+namespace {
+
+// The rows' parts of one buffer, `width` floats each. Of: what gives the buffer of an Activations.
+template <class Of>
+void CopyRows(const kernels::Exec& exec, std::span<const ActivationRow> known, int64_t width,
+              const Of& of, Buffer<float>* to) {
+  const auto rows = static_cast<int64_t>(known.size());
+  to->Reserve(static_cast<size_t>(rows * width));
+  kernels::ParallelFor(exec, rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Buffer<float>& from = of(static_cast<const ExactActivations&>(*known[i].of));
+      std::copy_n(from.data() + known[i].row * width, width, to->data() + i * width);
+    }
+  });
+}
+
+}  // namespace
+
+void ExactBackend::CopyLayers(std::span<const ActivationRow> known, const BatchPlan& plan,
+                              ExactCache& cache, std::vector<LayerTape>* tapes) {
+  const int64_t d = config_.hidden_size, q_dim = config_.q_dim();
+  for (const ActivationRow& row : known) {
+    const auto* of = dynamic_cast<const ExactActivations*>(row.of);
+    const int64_t rows = of == nullptr ? 0 : static_cast<int64_t>(of->x_TD.size()) / d;
+    if (of == nullptr || row.row < 0 || row.row >= rows ||
+        static_cast<int64_t>(of->layers.size()) != config_.num_layers) {
+      throw RunError("a row's activations are not this backend's, or of another model");
+    }
+  }
+  CopyRows(
+      exec_, known, d, [](const auto& from) -> auto& { return from.x_TD; }, &x_TD_);
+  if (tapes == nullptr) return;
+  tapes->resize(static_cast<size_t>(config_.num_layers));
+  for (int64_t l = 0; l < config_.num_layers; ++l) {
+    LayerTape& tape = (*tapes)[l];
+    const auto copy = [&](int64_t width, Buffer<float> LayerTape::*part) {
+      CopyRows(
+          exec_, known, width,
+          [ l, part ](const auto& from) -> auto& { return from.layers[l].*part; }, &(tape.*part));
+    };
+    copy(d, &LayerTape::x_TD);
+    copy(q_dim + 2 * config_.kv_dim(), &LayerTape::qkv_TC);
+    copy(q_dim, &LayerTape::attention_TQ);
+    copy(config_.num_heads * 2, &LayerTape::stats_TH2);
+    copy(d, &LayerTape::mid_TD);
+    copy(2 * config_.intermediate_size, &LayerTape::gate_up_T2F);
+    WriteCache(l, plan, tape, cache);
+  }
+}
+
+}  // namespace hone
