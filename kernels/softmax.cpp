@@ -46,25 +46,32 @@ float Log(float x) {
   return static_cast<float>(static_cast<double>(exponent) * 0.693147180559945309417 + 2 * z * sum);
 }
 
+namespace {
+
+float LogSumExpOf(const SoftmaxKernels& kernels, const float* logits_V, int64_t v,
+                  float temperature, float* entropy) {
+  const LogitStats stats = kernels.stats(logits_V, v, temperature, entropy != nullptr);
+  const float log_sum = Log(stats.sum);
+  // -sum p log p with log p = (z - max) - log_sum: no large numbers cancel.
+  if (entropy != nullptr) *entropy = log_sum - stats.weighted_sum / stats.sum;
+  return stats.max + log_sum;
+}
+
+}  // namespace
+
 void LogSumExpRows(const Exec& exec, const float* logits, int64_t ld, int64_t rows, int64_t v,
                    float temperature, float* log_sum_exp_R, float* entropy_R) {
   const SoftmaxKernels& kernels = HONE_ISA_KERNELS(exec.isa, kSoftmax);
   ParallelFor(exec, rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      const LogitStats stats =
-          kernels.stats(logits + row * ld, v, temperature, entropy_R != nullptr);
-      const float log_sum = Log(stats.sum);
-      log_sum_exp_R[row] = stats.max + log_sum;
-      // -sum p log p with log p = (z - max) - log_sum: no large numbers cancel.
-      if (entropy_R != nullptr) entropy_R[row] = log_sum - stats.weighted_sum / stats.sum;
+      log_sum_exp_R[row] = LogSumExpOf(kernels, logits + row * ld, v, temperature,
+                                       entropy_R == nullptr ? nullptr : entropy_R + row);
     }
   });
 }
 
-float LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature) {
-  const SoftmaxKernels& kernels = HONE_ISA_KERNELS(isa, kSoftmax);
-  const LogitStats stats = kernels.stats(logits_V, v, temperature, false);
-  return stats.max + Log(stats.sum);
+float LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature, float* entropy) {
+  return LogSumExpOf(HONE_ISA_KERNELS(isa, kSoftmax), logits_V, v, temperature, entropy);
 }
 
 void LogProbGradRows(const Exec& exec, float* logits, int64_t ld, int64_t rows, int64_t v,

@@ -20,7 +20,8 @@ float Log(float x);
 void LogSumExpRows(const Exec& exec, const float* logits, int64_t ld, int64_t rows, int64_t v,
                    float temperature, float* log_sum_exp_R, float* entropy_R);
 // For one row on one thread: the sampler's. The same bits as LogSumExpRows.
-float LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature);
+float LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature,
+                   float* entropy = nullptr);
 
 // Overwrites each row of logits with the gradient by it of
 //   dlogprob[r] * log softmax(z)[target[r]] + dentropy[r] * entropy[r];  dentropy may be null.

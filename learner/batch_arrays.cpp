@@ -23,6 +23,12 @@ BatchArrays::BatchArrays(const StepBatch& batch, bool mask_truncated) {
                                    rollout.task.group_id, completion.tokens.size(),
                                    completion.logprobs.size()));
       }
+      if (!completion.entropies.empty() &&
+          completion.entropies.size() != completion.tokens.size()) {
+        throw RunError(fmt::format("group {}: a completion of {} tokens with {} entropies",
+                                   rollout.task.group_id, completion.tokens.size(),
+                                   completion.entropies.size()));
+      }
       const bool truncated = completion.finish_reason == FinishReason::kLength;
       Add(completion.tokens, truncated, truncated && mask_truncated);
     }

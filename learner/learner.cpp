@@ -67,9 +67,11 @@ class Learner::Impl {
   const std::vector<std::vector<float>>& advantages() const { return advantages_; }
 
  private:
-  // Which groups a step runs: those whose loss has a gradient, and those that are only looked at.
+  // A batch's groups: those whose loss has a gradient, packed, and the numbers of the others, whose
+  // log-probabilities and entropies only the metrics want.
   struct Work {
-    std::vector<PackedBatch> learn, look;
+    std::vector<PackedBatch> learn;
+    std::vector<int32_t> no_signal;
   };
 
   Work Cut(const BatchArrays& arrays, const std::vector<std::vector<float>>& advantages) const;
@@ -79,6 +81,10 @@ class Learner::Impl {
   void Run(CachedBackend& on, const BatchArrays& arrays, const std::vector<PackedBatch>& batches,
            double temperature, const Gradient& gradient, std::vector<float>* logprobs,
            std::vector<float>* entropies);
+  // Log-probabilities and entropies of groups whose loss has no gradient.
+  void Measure(const StepBatch& batch, const BatchArrays& arrays, std::span<const int32_t> groups,
+               double temperature, std::vector<float>* logprobs, std::vector<float>* entropies);
+  bool KnowsForward(const ScoredGroup& group) const;
   std::vector<SampleTokens> Samples(const StepBatch& batch, const BatchArrays& arrays,
                                     std::span<const double> weights) const;
   // The optimizer's part of a step: grad_norm and learning_rate, new weights, step + 1.
@@ -125,17 +131,52 @@ void Learner::Impl::CheckBatch(const BatchArrays& arrays) const {
 
 Learner::Impl::Work Learner::Impl::Cut(const BatchArrays& arrays,
                                        const std::vector<std::vector<float>>& advantages) const {
-  std::vector<int32_t> learn, look;
+  std::vector<int32_t> learn, no_signal;
   for (size_t g = 0; g < advantages.size(); ++g) {
     // Without a KL term, a group whose advantages are all 0 has no gradient: its backward is left
     // out.
     const bool signal =
         config_.algorithm.beta != 0 ||
         std::any_of(advantages[g].begin(), advantages[g].end(), [](float a) { return a != 0; });
-    (signal ? learn : look).push_back(static_cast<int32_t>(g));
+    (signal ? learn : no_signal).push_back(static_cast<int32_t>(g));
   }
-  const int64_t rows = config_.learner.micro_batch_tokens;
-  return {Pack(arrays.groups(), learn, rows), Pack(arrays.groups(), look, rows)};
+  return {Pack(arrays.groups(), learn, config_.learner.micro_batch_tokens), no_signal};
+}
+
+// True when the group's samples came with the very bits that a forward would give: the backend
+// keeps the numerics contract, and they were drawn by the weights at hand (at rollout.temperature,
+// as all that carry entropies; a replayed trace has none).
+bool Learner::Impl::KnowsForward(const ScoredGroup& group) const {
+  const auto& completions = group.rollout.completions;
+  return policy_.backend->exact() &&
+         std::all_of(completions.begin(), completions.end(), [&](const Completion& completion) {
+           return completion.version == weights_->version &&
+                  completion.fingerprint == weights_->fingerprint &&
+                  completion.logprobs.size() == completion.tokens.size() &&
+                  completion.entropies.size() == completion.tokens.size();
+         });
+}
+
+void Learner::Impl::Measure(const StepBatch& batch, const BatchArrays& arrays,
+                            std::span<const int32_t> groups, double temperature,
+                            std::vector<float>* logprobs, std::vector<float>* entropies) {
+  std::vector<int32_t> unknown;
+  for (const int32_t g : groups) {
+    if (!KnowsForward(batch.groups[g])) {
+      unknown.push_back(g);
+      continue;
+    }
+    const auto& completions = batch.groups[g].rollout.completions;
+    for (size_t s = 0; s < completions.size(); ++s) {
+      const size_t offset = arrays.offset(arrays.Sample(g, static_cast<int32_t>(s)));
+      std::copy(completions[s].logprobs.begin(), completions[s].logprobs.end(),
+                logprobs->begin() + offset);
+      std::copy(completions[s].entropies.begin(), completions[s].entropies.end(),
+                entropies->begin() + offset);
+    }
+  }
+  Run(policy_, arrays, Pack(arrays.groups(), unknown, config_.learner.micro_batch_tokens),
+      temperature, nullptr, logprobs, entropies);
 }
 
 void Learner::Impl::Run(CachedBackend& on, const BatchArrays& arrays,
@@ -215,7 +256,7 @@ std::vector<Metrics> Learner::Impl::Step(const StepBatch& batch) {
   for (int64_t i = 0; i < config_.algorithm.num_iterations && state_.step < total; ++i) {
     std::fill(grads_.begin(), grads_.end(), 0.0f);
     Run(policy_, arrays, work.learn, temperature, gradient, &logprobs, &entropies);
-    Run(policy_, arrays, work.look, temperature, nullptr, &logprobs, &entropies);
+    Measure(batch, arrays, work.no_signal, temperature, &logprobs, &entropies);
     if (i == 0) {
       if (const auto diff = arrays.MaxDifference(batch, logprobs))
         common["policy/logprob_max_abs_diff"] = *diff;

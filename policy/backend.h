@@ -99,6 +99,11 @@ class Backend {
   virtual void SetWeights(std::shared_ptr<const Weights> weights) = 0;
   virtual const Weights& weights() const = 0;
 
+  // Whether it keeps the numerics contract above: then log-probabilities and entropies recorded
+  // when tokens were drawn are, under the same weights, the ones that ForwardLogprobs would give,
+  // and who has them need not run it.
+  virtual bool exact() const = 0;
+
   virtual std::unique_ptr<KvCache> NewCache(int32_t pages,
                                             int32_t page_size = kDefaultPageSize) = 0;
 

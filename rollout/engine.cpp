@@ -199,6 +199,7 @@ void Engine::Impl::ListDraws() {
       const auto room = static_cast<size_t>(std::min(params_.max_tokens, 1024));
       sequence.tokens.reserve(sequence.tokens.size() + room);
       sequence.logprobs.reserve(room);
+      sequence.entropies.reserve(room);
       const auto samples = static_cast<uint32_t>(sequence.group->completions.size());
       for (uint32_t sample = 1; sample < samples; ++sample) {
         draws_.push_back({scheduler_.Fork(sequence, sample), row, {}});
@@ -234,6 +235,7 @@ void Engine::Impl::DrawOne(Sampler& sampler, DrawJob& job) const {
 bool Engine::Impl::Append(Sequence& sequence, const Draw& draw, FinishReason* reason) {
   sequence.tokens.push_back(draw.token);
   sequence.logprobs.push_back(draw.logprob);
+  sequence.entropies.push_back(draw.entropy);
   const auto& eos = params_.eos_token_ids;
   bool stopped = !params_.ignore_eos && std::find(eos.begin(), eos.end(), draw.token) != eos.end();
   if (!params_.stop.empty()) {
@@ -250,6 +252,7 @@ void Engine::Impl::Finish(Sequence& sequence, FinishReason reason) {
   Completion& completion = group.completions[finished->sample];
   completion.tokens.assign(finished->tokens.begin() + group.prompt_length, finished->tokens.end());
   completion.logprobs = std::move(finished->logprobs);
+  completion.entropies = std::move(finished->entropies);
   completion.finish_reason = reason;
   completion.version = backend_.weights().version;
   completion.fingerprint = backend_.weights().fingerprint;

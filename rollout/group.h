@@ -26,6 +26,9 @@ enum class FinishReason : uint8_t { kStop = 0, kLength = 1 };
 struct Completion {
   std::vector<int32_t> tokens;  // with the EOS that ended it, if one did
   std::vector<float> logprobs;  // of each token, at the sampling temperature
+  // Of the whole vocabulary's distribution that each token was drawn from, at that temperature and
+  // before any truncation or penalty, in nats. Empty when not known (a replayed trace).
+  std::vector<float> entropies;
   FinishReason finish_reason = FinishReason::kLength;
   uint64_t version = 0;  // of the weights that drew it
   Hash128 fingerprint;   // of those weights, as computed by the worker that drew it

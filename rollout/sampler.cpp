@@ -38,9 +38,11 @@ int32_t Argmax(std::span<const float> logits_V) {
   return static_cast<int32_t>(best);
 }
 
-float FiniteLogSumExp(kernels::Isa isa, std::span<const float> logits_V, float temperature) {
-  const float sum = kernels::LogSumExpRow(isa, logits_V.data(),
-                                          static_cast<int64_t>(logits_V.size()), temperature);
+// Fills `entropy` unless it is null.
+float FiniteLogSumExp(kernels::Isa isa, std::span<const float> logits_V, float temperature,
+                      float* entropy) {
+  const float sum = kernels::LogSumExpRow(
+      isa, logits_V.data(), static_cast<int64_t>(logits_V.size()), temperature, entropy);
   if (!std::isfinite(sum)) {
     throw RunError(
         fmt::format("cannot draw a token: the log-sum-exp of the logits at temperature {} is {}; "
@@ -79,25 +81,26 @@ void CheckSampling(const SamplingParams& params) {
 Draw Sampler::Sample(std::span<const float> logits_V, const SamplingParams& params,
                      std::span<const int32_t> seen, uint64_t seed, const Address& address) {
   const float temperature = params.greedy ? 1.0f : params.temperature;
-  const float log_sum_exp = FiniteLogSumExp(isa_, logits_V, temperature);
+  Draw draw;
+  const float log_sum_exp = FiniteLogSumExp(isa_, logits_V, temperature, &draw.entropy);
   std::span<const float> drawn_V = logits_V;
   float drawn_log_sum_exp = log_sum_exp;
   if (params.repetition_penalty != 1.0f) {
     drawn_V = Penalize(logits_V, params.repetition_penalty, seen);
-    if (!params.greedy) drawn_log_sum_exp = FiniteLogSumExp(isa_, drawn_V, temperature);
+    if (!params.greedy) drawn_log_sum_exp = FiniteLogSumExp(isa_, drawn_V, temperature, nullptr);
   }
-  int32_t token;
   if (params.greedy) {
-    token = Argmax(drawn_V);
+    draw.token = Argmax(drawn_V);
   } else {
     probabilities_V_.Reserve(logits_V.size());
     kernels::SoftmaxRow(isa_, drawn_V.data(), static_cast<int64_t>(drawn_V.size()), temperature,
                         drawn_log_sum_exp, probabilities_V_.data());
     Truncate(params);
     const auto words = Philox(seed, address);
-    token = Invert(UniformDouble(words[0], words[1]));
+    draw.token = Invert(UniformDouble(words[0], words[1]));
   }
-  return {token, LogProb(logits_V, token, temperature, log_sum_exp)};
+  draw.logprob = LogProb(logits_V, draw.token, temperature, log_sum_exp);
+  return draw;
 }
 
 // Keskar et al., arXiv:1909.05858, section 4.1, with transformers' sign rule.

@@ -31,6 +31,8 @@ struct Draw {
   // log softmax(logits / temperature)[token] over the whole vocabulary, before any truncation or
   // penalty (temperature 1 when greedy): the number the learner will compute for it.
   float logprob = 0;
+  // Of the distribution that logprob is of, in nats: the learner's number too.
+  float entropy = 0;
 };
 
 // Holds scratch memory. Thread contract: one thread at a time.

@@ -115,6 +115,7 @@ Sequence* Scheduler::Fork(const Sequence& leader, uint32_t sample) {
   fork->tokens.reserve(leader.tokens.capacity());
   fork->tokens.assign(leader.tokens.begin(), leader.tokens.begin() + length);
   fork->logprobs.reserve(leader.logprobs.capacity());
+  fork->entropies.reserve(leader.entropies.capacity());
   fork->cached = length;
   const int32_t full = length / page_size_;
   fork->pages.reserve(leader.pages.capacity());

@@ -31,10 +31,10 @@ using Age = std::pair<uint64_t, uint32_t>;
 struct Sequence {
   std::shared_ptr<Group> group;
   uint32_t sample = 0;
-  std::vector<int32_t> tokens;  // the prompt, then the completion so far
-  std::vector<float> logprobs;  // of the completion
-  int32_t cached = 0;           // positions whose keys and values are in the pages
-  std::vector<int32_t> pages;   // anchored: policy/backend.h
+  std::vector<int32_t> tokens;             // the prompt, then the completion so far
+  std::vector<float> logprobs, entropies;  // of the completion
+  int32_t cached = 0;                      // positions whose keys and values are in the pages
+  std::vector<int32_t> pages;              // anchored: policy/backend.h
   // The page with the end of the prompt, when that fills no whole page: held until the sequence's
   // first batch copies it to a page of its own. -1: none.
   int32_t prompt_end_page = -1;

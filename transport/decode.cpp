@@ -88,10 +88,14 @@ Completion Unpacker::Sample(const wire::Completion& w) {
   Completion sample;
   sample.tokens = List(w.tokens());
   sample.logprobs = List(w.logprobs());
-  if (sample.tokens.size() != sample.logprobs.size()) {
+  sample.entropies = List(w.entropies());
+  const auto check = [&](size_t found, const char* what) {
+    if (found == sample.tokens.size()) return;
     throw WireError("a completion has " + std::to_string(sample.tokens.size()) + " tokens, but " +
-                    std::to_string(sample.logprobs.size()) + " log-probabilities");
-  }
+                    std::to_string(found) + " " + what);
+  };
+  check(sample.logprobs.size(), "log-probabilities");
+  check(sample.entropies.size(), "entropies");
   if (w.finish_reason() > static_cast<uint8_t>(FinishReason::kLength)) {
     throw WireError("a completion has the unknown finish reason " +
                     std::to_string(w.finish_reason()));

@@ -26,9 +26,11 @@ Offset<wire::RolloutGroup> Build(Builder& b, const RolloutGroup& group) {
   for (const Completion& c : group.completions) {
     const auto tokens = b.CreateVector(c.tokens);
     const auto logprobs = b.CreateVector(c.logprobs);
+    const auto entropies = b.CreateVector(c.entropies);
     const wire::Hash fingerprint = WireHash(c.fingerprint);
-    completions.push_back(wire::CreateCompletion(
-        b, tokens, logprobs, static_cast<uint8_t>(c.finish_reason), c.version, &fingerprint));
+    completions.push_back(wire::CreateCompletion(b, tokens, logprobs, entropies,
+                                                 static_cast<uint8_t>(c.finish_reason), c.version,
+                                                 &fingerprint));
   }
   const auto task = Build(b, group.task);
   const auto list = b.CreateVector(completions);
@@ -130,7 +132,7 @@ void CheckSize(const BatchMessage& message) {
   for (const ScoredGroup& group : message.batch.groups) {
     const PromptTask& task = group.rollout.task;
     bytes += 256 + task.prompt_tokens.size() * 4 + task.prompt.size() + task.columns.size();
-    for (const Completion& c : group.rollout.completions) bytes += 128 + c.tokens.size() * 8;
+    for (const Completion& c : group.rollout.completions) bytes += 128 + c.tokens.size() * 12;
     for (const auto& rewards : group.rewards_VG) bytes += 128 + rewards.size() * 4;
     for (const std::string& error : group.errors) bytes += 32 + error.size();
   }

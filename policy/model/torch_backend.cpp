@@ -51,6 +51,7 @@ class TorchBackend final : public Backend {
   ThreadPool& pool() override { return pool_; }
   void SetWeights(std::shared_ptr<const Weights> weights) override;
   const Weights& weights() const override;
+  bool exact() const override { return false; }
   std::unique_ptr<KvCache> NewCache(int32_t pages, int32_t page_size) override;
   void Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
                std::span<float> logits_RV, std::shared_ptr<const Activations>* record) override;

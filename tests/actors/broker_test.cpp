@@ -61,7 +61,7 @@ class BrokerTest : public testing::Test {
 
   RolloutGroup AnswerTo(const PromptTask& task) const {
     const Completion sample{
-        {9, 1}, {-1, -2}, FinishReason::kStop, 0, ring_->session->weights()->fingerprint};
+        {9, 1}, {-1, -2}, {1, 2}, FinishReason::kStop, 0, ring_->session->weights()->fingerprint};
     return {task, std::vector<Completion>(3, sample)};
   }
 

@@ -10,7 +10,7 @@ constexpr Hash128 kWeights{1, 2};
 PromptTask Task() { return {41, 5, 6, 2, {7, 8}, "1+1=", "{}"}; }
 
 RolloutGroup Answer() {
-  const Completion sample{{9}, {-1.0f}, FinishReason::kStop, 6, kWeights};
+  const Completion sample{{9}, {-1.0f}, {1.0f}, FinishReason::kStop, 6, kWeights};
   return {Task(), {sample, sample}};
 }
 

@@ -120,6 +120,12 @@ TEST_P(LogitRowsTest, LogSumExpAndEntropyGiveTheReferencesBits) {
       lse[r] = LogSumExpRow(exec.isa, logits.data() + r * ld, v, temperature);
     }
     ExpectSameBits(expected, lse);
+    std::fill(entropy.begin(), entropy.end(), -1.0f);
+    for (int64_t r = 0; r < rows; ++r) {
+      lse[r] = LogSumExpRow(exec.isa, logits.data() + r * ld, v, temperature, &entropy[r]);
+    }
+    ExpectSameBits(expected, lse);
+    ExpectSameBits(expected_entropy, entropy);
   });
 }
 

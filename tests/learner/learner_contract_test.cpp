@@ -59,7 +59,7 @@ Case MakeCase(RandomCase& draws) {
   return c;
 }
 
-TEST(LearnerContractTest, LogprobsAreThoseTheTokensWereDrawnWith) {
+TEST(LearnerContractTest, LogprobsAndEntropiesAreThoseTheTokensWereDrawnWith) {
   ForRandomCases(120, [](RandomCase& draws) {
     const Case c = MakeCase(draws);
     const auto groups = c.groups();
@@ -77,6 +77,8 @@ TEST(LearnerContractTest, LogprobsAreThoseTheTokensWereDrawnWith) {
         const auto at = static_cast<size_t>(part.first_target), length = drawn.tokens.size();
         ASSERT_EQ(BitDifference(drawn.logprobs, std::span(logprobs).subspan(at, length)), "")
             << "logprobs of group " << part.group << ", sample " << part.sample;
+        ASSERT_EQ(BitDifference(drawn.entropies, std::span(entropies).subspan(at, length)), "")
+            << "entropies of group " << part.group << ", sample " << part.sample;
       }
     }
   });

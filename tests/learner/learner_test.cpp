@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 
 #include "common/error.h"
 #include "fixtures.h"
@@ -27,6 +28,7 @@ class WatchedBackend : public Backend {
     inner_->SetWeights(std::move(weights));
   }
   const Weights& weights() const override { return inner_->weights(); }
+  bool exact() const override { return promises && inner_->exact(); }
   std::unique_ptr<KvCache> NewCache(int32_t pages, int32_t page_size) override {
     return inner_->NewCache(pages, page_size);
   }
@@ -48,6 +50,7 @@ class WatchedBackend : public Backend {
     gradient.assign(grads.begin(), grads.end());
   }
 
+  bool promises = true;  // the numerics contract
   int forwards = 0, backwards = 0;
   std::vector<float> gradient;  // as it stood after the last Backward
 
@@ -72,8 +75,8 @@ struct Trainee {
   std::unique_ptr<Learner> learner;
 };
 
-// The batch with the policy's own log-probabilities, shifted a little: recorded ones that are not
-// on-policy.
+// The batch as the policy's engine would have drawn it, with entropies; the log-probabilities
+// shifted a little on demand: recorded ones that are not on-policy.
 StepBatch WithLogprobs(StepBatch batch, const ModelFolder& model, float temperature, float shift) {
   const auto backend = testing::ExactBackendOf(model);
   backend->SetWeights(model.weights);
@@ -94,10 +97,12 @@ StepBatch WithLogprobs(StepBatch batch, const ModelFolder& model, float temperat
         targets.push_back({static_cast<int32_t>(prompt.size() + t) - 1, completion.tokens[t]});
       }
       const auto cache = backend->NewCache(pages);
-      std::vector<float> entropies(targets.size());
+      completion.version = model.weights->version;
+      completion.fingerprint = model.weights->fingerprint;
+      completion.entropies.resize(targets.size());
       completion.logprobs.resize(targets.size());
       backend->ForwardLogprobs(single, *cache, targets, temperature, false, completion.logprobs,
-                               entropies);
+                               completion.entropies);
       for (size_t t = 0; t < targets.size(); ++t) completion.logprobs[t] += t % 2 ? shift : -shift;
     }
   }
@@ -250,7 +255,7 @@ TEST(LearnerTest, TheRunsLastBatchServesOnlyTheStepsThatAreLeft) {
   EXPECT_EQ(trainee.learner->state().batches, 2u);
 }
 
-TEST(LearnerTest, GroupsWithoutSignalAreLookedAtButNotDifferentiated) {
+TEST(LearnerTest, GroupsWithoutSignalAreRunButNotDifferentiated) {
   const ModelFolder model = testing::TinyModel();
   StepBatch batch = testing::RandomBatch(3, 3);
   const Config config = testing::TinyConfig();
@@ -264,6 +269,85 @@ TEST(LearnerTest, GroupsWithoutSignalAreLookedAtButNotDifferentiated) {
   EXPECT_EQ(metrics.at("grad_norm"), 0);
   EXPECT_EQ(metrics.at("entropy"), entropy);
   EXPECT_EQ(metrics.at("frac_reward_zero_std"), 1);
+}
+
+// Four groups, of which the second and the last have no signal.
+StepBatch HalfWithoutSignal(const ModelFolder& model) {
+  StepBatch batch = WithLogprobs(testing::RandomBatch(3, 4), model, 0.7f, 0);
+  for (const size_t g : {1, 3}) {
+    auto& rewards = batch.groups[g].rewards_G;
+    rewards.assign(rewards.size(), 0.7f);
+  }
+  return batch;
+}
+
+// What a step leaves, and how many forwards it took.
+struct StepOutcome {
+  std::vector<Metrics> steps;
+  std::vector<float> gradient;
+  Hash128 weights;
+  int forwards = 0;
+  bool operator==(const StepOutcome&) const = default;
+};
+
+StepOutcome StepOnce(const ModelFolder& model, const StepBatch& batch, bool promises = true) {
+  Config config = testing::TinyConfig();
+  config.rollout.temperature = 0.7;
+  config.algorithm.num_iterations = 2;
+  config.learner.micro_batch_tokens = 1 << 20;
+  Trainee trainee(model, config);
+  trainee.backend.promises = promises;
+  StepOutcome outcome;
+  outcome.steps = trainee.learner->Step(batch);
+  for (Metrics& metrics : outcome.steps) metrics.erase("time/learn");
+  outcome.gradient = trainee.backend.gradient;
+  outcome.weights = trainee.learner->weights()->fingerprint;
+  outcome.forwards = trainee.backend.forwards;
+  return outcome;
+}
+
+TEST(LearnerTest, GroupsWithoutSignalAreNotRunWhenTheirEntropiesCameWithThem) {
+  const ModelFolder model = testing::TinyModel();
+  const StepBatch known = HalfWithoutSignal(model);
+  StepBatch unknown = known;
+  for (ScoredGroup& group : unknown.groups) {
+    for (Completion& completion : group.rollout.completions) completion.entropies.clear();
+  }
+  StepOutcome saved = StepOnce(model, known), run = StepOnce(model, unknown);
+  // Two iterations, each one batch with signal and one without; by the second the weights are
+  // others than those that drew.
+  EXPECT_EQ(run.forwards, 4);
+  EXPECT_EQ(saved.forwards, 3);
+  EXPECT_EQ(saved.steps[0].at("policy/logprob_max_abs_diff"), 0);
+  saved.forwards = run.forwards;
+  EXPECT_EQ(saved, run);
+
+  // The numbers are the batch's indeed.
+  StepBatch forged = known;
+  forged.groups[3].rollout.completions[0].entropies[0] += 1;
+  EXPECT_GT(StepOnce(model, forged).steps[0].at("entropy"), run.steps[0].at("entropy"));
+}
+
+TEST(LearnerTest, OnlyNumbersOfTheLearnersOwnWeightsAreTaken) {
+  const ModelFolder model = testing::TinyModel();
+  const StepBatch known = HalfWithoutSignal(model);
+  const StepOutcome expected = StepOnce(model, known, /*promises=*/false);
+  EXPECT_EQ(expected.forwards, 4);
+  // One sample of each group without signal differs, its entropy is wrong: the group is run.
+  const std::vector<std::function<void(Completion&)>> changes = {
+      [](Completion& completion) { completion.version += 1; },
+      [](Completion& completion) { completion.fingerprint.low ^= 1; },
+      [](Completion& completion) { completion.entropies.clear(); }};
+  for (size_t i = 0; i < changes.size(); ++i) {
+    SCOPED_TRACE(i);
+    StepBatch batch = known;
+    for (const size_t g : {1, 3}) {
+      Completion& completion = batch.groups[g].rollout.completions[2];
+      for (float& entropy : completion.entropies) entropy += 1;
+      changes[i](completion);
+    }
+    EXPECT_EQ(StepOnce(model, batch), expected);
+  }
 }
 
 TEST(LearnerTest, MaskedTruncatedCompletionsDoNotMoveThePolicy) {
@@ -305,6 +389,10 @@ TEST(LearnerTest, ABatchThatCannotBeLearnedIsARunError) {
   batch.groups[0].rollout.completions[0].tokens.assign(130, 3);
   EXPECT_THAT([&] { trainee.learner->Step(batch); },
               ::testing::ThrowsMessage<RunError>(HasSubstr("128 positions")));
+  batch = testing::RandomBatch(1);
+  batch.groups[0].rollout.completions[0].entropies.assign(99, 1.0f);
+  EXPECT_THAT([&] { trainee.learner->Step(batch); },
+              ::testing::ThrowsMessage<RunError>(HasSubstr("99 entropies")));
   EXPECT_EQ(trainee.learner->state().step, 0u);
 }
 

@@ -56,10 +56,13 @@ Outcome Generate(Backend& backend, const GenerationParams& params, const EngineL
 void ExpectSameBits(const Completion& a, const Completion& b) {
   EXPECT_EQ(a.tokens, b.tokens);
   EXPECT_EQ(a.finish_reason, b.finish_reason);
-  ASSERT_EQ(a.logprobs.size(), b.logprobs.size());
-  for (size_t i = 0; i < a.logprobs.size(); ++i) {
-    EXPECT_EQ(std::bit_cast<uint32_t>(a.logprobs[i]), std::bit_cast<uint32_t>(b.logprobs[i]));
-  }
+  const auto expect = [](const std::vector<float>& x, const std::vector<float>& y) {
+    ASSERT_EQ(x.size(), y.size());
+    for (size_t i = 0; i < x.size(); ++i)
+      EXPECT_EQ(std::bit_cast<uint32_t>(x[i]), std::bit_cast<uint32_t>(y[i]));
+  };
+  expect(a.logprobs, b.logprobs);
+  expect(a.entropies, b.entropies);
 }
 
 void ExpectSameBits(const Outcome& a, const Outcome& b) {

@@ -69,7 +69,7 @@ TEST(EngineTest, GreedyIsTheArgmaxOfRepeatedWholeForwards) {
   EXPECT_EQ(run.completions.at(0)[1].tokens, expected);
 }
 
-TEST(EngineTest, LogprobsAreTheLearnersToTheBit) {
+TEST(EngineTest, LogprobsAndEntropiesAreTheLearnersToTheBit) {
   const auto backend = TinyBackend();
   const GenerationParams params = MixedParams();
   const Outcome run = Generate(*backend, params, {.cache_bytes = 9 * PageBytes()}, MixedRequests());
@@ -93,6 +93,8 @@ TEST(EngineTest, LogprobsAreTheLearnersToTheBit) {
       for (size_t i = 0; i < logprobs.size(); ++i) {
         ASSERT_EQ(std::bit_cast<uint32_t>(logprobs[i]),
                   std::bit_cast<uint32_t>(completion.logprobs[i]));
+        ASSERT_EQ(std::bit_cast<uint32_t>(entropies[i]),
+                  std::bit_cast<uint32_t>(completion.entropies.at(i)));
       }
     }
   }

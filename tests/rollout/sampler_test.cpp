@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "kernels/softmax.h"
 #include "policy/logprob.h"
 
 namespace hone {
@@ -139,7 +140,7 @@ TEST(SamplerTest, FrequenciesFollowTheProbabilities) {
   EXPECT_LT(chi_square, 24.32);  // 99.9 % for 7 degrees of freedom
 }
 
-TEST(SamplerTest, LogprobIsTheLearnersWhateverIsTruncated) {
+TEST(SamplerTest, LogprobAndEntropyAreTheLearnersWhateverIsTruncated) {
   const std::vector<float> logits = RandomLogits(4, 1000, 3.0);
   std::vector<int32_t> seen(500);  // half of the vocabulary
   std::iota(seen.begin(), seen.end(), 0);
@@ -150,10 +151,14 @@ TEST(SamplerTest, LogprobIsTheLearnersWhateverIsTruncated) {
         SamplingParams{.greedy = true, .temperature = 0.5f}}) {
     const float temperature = params.greedy ? 1.0f : params.temperature;
     const float log_sum_exp = LogSumExp(logits, temperature);
+    float same = 0, entropy = 0;
+    kernels::LogSumExpRows({nullptr, kernels::Isa::kScalar}, logits.data(), 1000, 1, 1000,
+                           temperature, &same, &entropy);
     for (uint64_t group = 0; group < 50; ++group) {
       const Draw draw = SampleAt(group, logits, params, seen);
       const float expected = LogProb(logits, draw.token, temperature, log_sum_exp);
       EXPECT_EQ(std::bit_cast<uint32_t>(draw.logprob), std::bit_cast<uint32_t>(expected));
+      EXPECT_EQ(std::bit_cast<uint32_t>(draw.entropy), std::bit_cast<uint32_t>(entropy));
     }
   }
 }
@@ -251,6 +256,7 @@ TEST(SamplerTest, GivesTheSameBitsOnEveryIsa) {
       const Draw b = vector.Sample(logits, params, {}, 1, At(group));
       EXPECT_EQ(a.token, b.token);
       EXPECT_EQ(std::bit_cast<uint32_t>(a.logprob), std::bit_cast<uint32_t>(b.logprob));
+      EXPECT_EQ(std::bit_cast<uint32_t>(a.entropy), std::bit_cast<uint32_t>(b.entropy));
     }
   }
 }

@@ -35,6 +35,8 @@ void ExpectSame(const RolloutGroup& a, const RolloutGroup& b) {
     EXPECT_EQ(x.tokens, y.tokens);
     ASSERT_EQ(x.logprobs.size(), y.logprobs.size());
     EXPECT_EQ(std::memcmp(x.logprobs.data(), y.logprobs.data(), x.logprobs.size() * 4), 0);
+    ASSERT_EQ(x.entropies.size(), y.entropies.size());
+    EXPECT_EQ(std::memcmp(x.entropies.data(), y.entropies.data(), x.entropies.size() * 4), 0);
     EXPECT_EQ(x.finish_reason, y.finish_reason);
     EXPECT_EQ(x.version, y.version);
     EXPECT_EQ(x.fingerprint, y.fingerprint);

@@ -16,8 +16,8 @@ inline PromptTask ExampleTask(uint64_t group = 41) {
 inline RolloutGroup ExampleRollout(uint64_t group = 41) {
   RolloutGroup rollout{ExampleTask(group), {}};
   rollout.completions.push_back(
-      {{10, 11, 12}, {-0.5f, -1.5f, -0.0f}, FinishReason::kStop, 6, {1, 2}});
-  rollout.completions.push_back({{13}, {-2.25f}, FinishReason::kLength, 6, {1, 2}});
+      {{10, 11, 12}, {-0.5f, -1.5f, -0.0f}, {0.25f, 1.75f, 0.0f}, FinishReason::kStop, 6, {1, 2}});
+  rollout.completions.push_back({{13}, {-2.25f}, {2.5f}, FinishReason::kLength, 6, {1, 2}});
   return rollout;
 }
 

@@ -41,11 +41,12 @@ Offset<wire::PromptTask> BuildTask(Builder& b, int32_t samples,
                                 b.CreateString("{}"));
 }
 
-Offset<wire::Completion> BuildSample(Builder& b, size_t tokens, size_t logprobs,
+Offset<wire::Completion> BuildSample(Builder& b, size_t tokens, size_t logprobs, size_t entropies,
                                      uint8_t reason = 0) {
   const wire::Hash hash(1, 2);
   return wire::CreateCompletion(b, b.CreateVector(std::vector<int32_t>(tokens)),
-                                b.CreateVector(std::vector<float>(logprobs)), reason, 0, &hash);
+                                b.CreateVector(std::vector<float>(logprobs)),
+                                b.CreateVector(std::vector<float>(entropies)), reason, 0, &hash);
 }
 
 TEST(HostileFramesTest, NoFramesOrGarbageIsRefused) {
@@ -60,21 +61,26 @@ TEST(HostileFramesTest, NoFramesOrGarbageIsRefused) {
 
 TEST(HostileFramesTest, AnotherSchemaIsNamed) {
   Builder b;
-  EXPECT_NE(ErrorOf(Envelope(b, wire::CreateTrained(b, 1), kSchemaVersion + 1)).find("schema is 2"),
+  EXPECT_NE(ErrorOf(Envelope(b, wire::CreateTrained(b, 1), kSchemaVersion + 1)).find("schema is 3"),
             std::string::npos);
 }
 
-TEST(HostileFramesTest, TokensWithoutTheirLogprobsAreRefused) {
-  Builder b;
-  const auto sample = BuildSample(b, 3, 2);
-  const auto task = BuildTask(b, 1, {1});
-  const auto group = wire::CreateRolloutGroup(b, task, b.CreateVector({sample}));
-  EXPECT_NE(ErrorOf(Envelope(b, group)).find("3 tokens, but 2 log-prob"), std::string::npos);
+TEST(HostileFramesTest, TokensWithoutTheirNumbersAreRefused) {
+  const auto error = [](size_t logprobs, size_t entropies) {
+    Builder b;
+    const auto sample = BuildSample(b, 3, logprobs, entropies);
+    const auto task = BuildTask(b, 1, {1});
+    return ErrorOf(Envelope(b, wire::CreateRolloutGroup(b, task, b.CreateVector({sample}))));
+  };
+  EXPECT_EQ(error(3, 3), "");
+  EXPECT_NE(error(2, 3).find("3 tokens, but 2 log-prob"), std::string::npos);
+  EXPECT_NE(error(3, 4).find("3 tokens, but 4 entropies"), std::string::npos);
+  EXPECT_NE(error(3, 0).find("3 tokens, but 0 entropies"), std::string::npos);
 }
 
 TEST(HostileFramesTest, AGroupThatIsNotWholeIsRefused) {
   Builder b;
-  const auto sample = BuildSample(b, 2, 2);
+  const auto sample = BuildSample(b, 2, 2, 2);
   const auto task = BuildTask(b, 2, {1});
   const auto group = wire::CreateRolloutGroup(b, task, b.CreateVector({sample}));
   EXPECT_NE(ErrorOf(Envelope(b, group)).find("1 completions of 2"), std::string::npos);
@@ -82,7 +88,7 @@ TEST(HostileFramesTest, AGroupThatIsNotWholeIsRefused) {
 
 TEST(HostileFramesTest, AnUnknownFinishReasonIsRefused) {
   Builder b;
-  const auto sample = BuildSample(b, 2, 2, 9);
+  const auto sample = BuildSample(b, 2, 2, 2, 9);
   const auto task = BuildTask(b, 1, {1});
   const auto group = wire::CreateRolloutGroup(b, task, b.CreateVector({sample}));
   EXPECT_NE(ErrorOf(Envelope(b, group)).find("finish reason 9"), std::string::npos);
@@ -124,7 +130,7 @@ TEST(HostileFramesTest, WeightsMustMatchTheirFrame) {
 TEST(HostileFramesTest, SharedBytesDoNotMultiply) {
   Builder b;
   const auto task = BuildTask(b, 5000, {1});
-  const auto sample = BuildSample(b, 250000, 250000);
+  const auto sample = BuildSample(b, 250000, 250000, 250000);
   const std::vector<Offset<wire::Completion>> samples(5000, sample);
   const auto group = wire::CreateRolloutGroup(b, task, b.CreateVector(samples));
   const auto start = std::chrono::steady_clock::now();
