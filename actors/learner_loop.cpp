@@ -1,5 +1,7 @@
 #include "actors/learner_loop.h"
 
+#include <utility>
+
 #include "common/error.h"
 
 namespace hone {
@@ -19,8 +21,8 @@ std::optional<control::LearnerDone> LearnerLoop::Slice() {
     Publish();
   }
   if (auto message = link_.Receive(kSlice)) {
-    if (const auto* batch = std::get_if<BatchMessage>(&*message)) {
-      Learn(*batch);
+    if (auto* batch = std::get_if<BatchMessage>(&*message)) {
+      Learn(std::move(*batch));
     } else if (!std::holds_alternative<Stop>(*message)) {
       throw WireError("the learner takes batches only");
     }
@@ -41,11 +43,14 @@ void LearnerLoop::Publish() {
   asked_ = true;
 }
 
-void LearnerLoop::Learn(const BatchMessage& message) {
+void LearnerLoop::Learn(BatchMessage message) {
   const uint64_t batch = message.batch.step;
   if (batch != session_.next_batch()) {
     throw RunError("the learner got batch " + std::to_string(batch) + " instead of batch " +
                    std::to_string(session_.next_batch()));
+  }
+  for (const ScoredGroup& group : message.batch.groups) {
+    message.batch.activations.push_back(ring_->activations.Take(group.rollout.task.group_id));
   }
   const uint64_t before = session_.step();
   const std::vector<Metrics> steps = session_.Learn(message.batch, message.times);

@@ -24,7 +24,7 @@ class LearnerLoop {
 
  private:
   void Publish();
-  void Learn(const BatchMessage& message);
+  void Learn(BatchMessage message);
 
   std::shared_ptr<Ring> ring_;
   Session& session_;

@@ -1,5 +1,5 @@
-// What all actors of one run share. Made before the first actor, unchanged while they run; the
-// session is the learner's alone.
+// What all actors of one run share. Made before the first actor, unchanged while they run but for
+// the activations; the session is the learner's alone.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include <vector>
 #include <zmq.hpp>
 
+#include "actors/activation_store.h"
 #include "actors/faults.h"
 #include "actors/run.h"
 #include "learner/session.h"
@@ -33,6 +34,7 @@ struct Ring {
   std::vector<PromptRow> rows;
   std::unique_ptr<const Scorer> scorer;
   std::unique_ptr<Session> session;
+  ActivationStore activations;
 
   uint64_t groups_per_batch() const {
     return static_cast<uint64_t>(options.config.rollout.prompts_per_step);

@@ -39,6 +39,7 @@ EngineLimits Limits(const RunOptions& options) {
     limits.max_length = static_cast<int32_t>(
         std::min<int64_t>(rollout.max_prompt_length + rollout.max_completion_length, INT32_MAX));
   }
+  limits.activation_bytes = (options.config.learner.activation_cache_mib << 20) / rollout.workers;
   return limits;
 }
 
@@ -151,6 +152,7 @@ void RolloutWorker::SubmitTasks() {
 void RolloutWorker::SendResults() {
   for (GenerationResult& result : engine_->TakeResults()) {
     auto task = running_.extract(result.id);
+    ring().activations.Put(result.id, std::move(result.activations));
     link().Send(RolloutGroup{std::move(task.mapped()), std::move(result.completions)});
     link().Send(Credit{1});
   }

@@ -95,6 +95,10 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
 
   visitor.Section("learner");
   visitor.Field("micro_batch_tokens", c.learner.micro_batch_tokens, Between(1, 1 << 28));
+  visitor.Field("max_group_tokens", c.learner.max_group_tokens, Between(1, 1 << 28));
+  if (train) {
+    visitor.Field("activation_cache_mib", c.learner.activation_cache_mib, Between(0, 1 << 24));
+  }
 
   if (!train) {
     visitor.Section("sft");

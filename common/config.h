@@ -72,7 +72,14 @@ struct OptimizerSection {
 };
 
 struct LearnerSection {
-  int64_t micro_batch_tokens = 16384;  // rows of one forward and backward; at least one group
+  // Groups are put together to forwards and backwards of so many rows: enough for the full speed of
+  // the products, few enough that a layer's activations stay in a cache.
+  int64_t micro_batch_tokens = 1024;
+  // A group of more rows is cut; from here on the gradient's rounding depends on the cut.
+  int64_t max_group_tokens = 16384;
+  // Memory for activations that rollout workers of this process keep for the learner, which then
+  // need not compute them again. 0: none; beyond it they are computed. Changes no bit.
+  int64_t activation_cache_mib = 512;
 };
 
 struct CheckpointSection {

@@ -78,9 +78,16 @@ class Learner::Impl {
   // Forward of packed batches on a backend, to `logprobs` and `entropies` (flat, as arrays); with
   // `gradient`, the backward too: it fills a sample's dlogprobs.
   using Gradient = std::function<void(size_t sample, std::span<float> dlogprobs)>;
+  // `known`: the batch whose activations are used where it has them; may be null.
   void Run(CachedBackend& on, const BatchArrays& arrays, const std::vector<PackedBatch>& batches,
            double temperature, const Gradient& gradient, std::vector<float>* logprobs,
-           std::vector<float>* entropies);
+           std::vector<float>* entropies, const StepBatch* known = nullptr);
+  std::vector<PackedBatch> Cut(const BatchArrays& arrays, std::span<const int32_t> groups) const;
+  // Of every row, or empty unless the weights at hand computed all of them.
+  std::vector<ActivationRow> KnownRows(const PackedBatch& packed, const StepBatch& batch) const;
+  // Runs one sample whose activations were taken on trust, another each batch, and returns how far
+  // its log-probabilities are from those recorded.
+  double CheckOne(const StepBatch& batch, const BatchArrays& arrays, double temperature);
   // Log-probabilities and entropies of groups whose loss has no gradient.
   void Measure(const StepBatch& batch, const BatchArrays& arrays, std::span<const int32_t> groups,
                double temperature, std::vector<float>* logprobs, std::vector<float>* entropies);
@@ -140,7 +147,13 @@ Learner::Impl::Work Learner::Impl::Cut(const BatchArrays& arrays,
         std::any_of(advantages[g].begin(), advantages[g].end(), [](float a) { return a != 0; });
     (signal ? learn : no_signal).push_back(static_cast<int32_t>(g));
   }
-  return {Pack(arrays.groups(), learn, config_.learner.micro_batch_tokens), no_signal};
+  return {Cut(arrays, learn), no_signal};
+}
+
+std::vector<PackedBatch> Learner::Impl::Cut(const BatchArrays& arrays,
+                                            std::span<const int32_t> groups) const {
+  return Pack(arrays.groups(), groups, config_.learner.micro_batch_tokens,
+              config_.learner.max_group_tokens);
 }
 
 // True when the group's samples came with the very bits that a forward would give: the backend
@@ -175,20 +188,59 @@ void Learner::Impl::Measure(const StepBatch& batch, const BatchArrays& arrays,
                 entropies->begin() + offset);
     }
   }
-  Run(policy_, arrays, Pack(arrays.groups(), unknown, config_.learner.micro_batch_tokens),
-      temperature, nullptr, logprobs, entropies);
+  Run(policy_, arrays, Cut(arrays, unknown), temperature, nullptr, logprobs, entropies);
+}
+
+std::vector<ActivationRow> Learner::Impl::KnownRows(const PackedBatch& packed,
+                                                    const StepBatch& batch) const {
+  std::vector<ActivationRow> rows;
+  for (size_t i = 0; i < packed.spans.size(); ++i) {
+    const auto [group, sample] = packed.spans[i];
+    const auto g = static_cast<size_t>(group);
+    const GroupActivations* known =
+        g < batch.activations.size() ? batch.activations[g].get() : nullptr;
+    if (known == nullptr || known->fingerprint != weights_->fingerprint) return {};
+    const auto& of_span = sample < 0 ? known->prompt : known->completions[sample];
+    if (static_cast<int32_t>(of_span.size()) != packed.batch.spans[i].rows) return {};
+    rows.insert(rows.end(), of_span.begin(), of_span.end());
+  }
+  return rows;
+}
+
+double Learner::Impl::CheckOne(const StepBatch& batch, const BatchArrays& arrays,
+                               double temperature) {
+  const size_t groups = batch.activations.size();
+  if (groups == 0) return 0;
+  const size_t g = state_.batches % groups, s = state_.batches / groups;
+  const GroupActivations* known = batch.activations[g].get();
+  if (known == nullptr || known->fingerprint != weights_->fingerprint) return 0;
+  const auto& completions = batch.groups[g].rollout.completions;
+  const Completion& completion = completions[s % completions.size()];
+  if (completion.tokens.empty() || completion.logprobs.size() != completion.tokens.size()) return 0;
+  const PackedGroup alone{arrays.groups()[g].prompt, {completion.tokens}};
+  const std::vector<int32_t> use = {0};
+  const PackedBatch packed = std::move(Pack({&alone, 1}, use, 1)[0]);
+  std::vector<float> logprobs(packed.targets.size());
+  policy_.backend->ForwardLogprobs(packed.batch, policy_.CacheOf(packed.pages), packed.targets,
+                                   static_cast<float>(temperature), false, logprobs, {});
+  double difference = 0;
+  for (size_t i = 0; i < logprobs.size(); ++i) {
+    difference = std::max(difference, std::abs(double{logprobs[i]} - completion.logprobs[i]));
+  }
+  return difference;
 }
 
 void Learner::Impl::Run(CachedBackend& on, const BatchArrays& arrays,
                         const std::vector<PackedBatch>& batches, double temperature,
                         const Gradient& gradient, std::vector<float>* logprobs,
-                        std::vector<float>* entropies) {
+                        std::vector<float>* entropies, const StepBatch* known) {
   for (const PackedBatch& packed : batches) {
     const size_t targets = packed.targets.size();
     std::vector<float> logprobs_N(targets), entropies_N(targets), dlogprobs_N(targets);
+    const auto rows = known == nullptr ? std::vector<ActivationRow>() : KnownRows(packed, *known);
     on.backend->ForwardLogprobs(packed.batch, on.CacheOf(packed.pages), packed.targets,
                                 static_cast<float>(temperature), gradient != nullptr, logprobs_N,
-                                entropies_N);
+                                entropies_N, rows);
     for (const PackedCompletion& part : packed.completions) {
       const size_t sample = arrays.Sample(part.group, part.sample);
       const size_t length = arrays.length(sample), at = static_cast<size_t>(part.first_target);
@@ -255,11 +307,13 @@ std::vector<Metrics> Learner::Impl::Step(const StepBatch& batch) {
   const auto total = static_cast<uint64_t>(config_.run.steps);
   for (int64_t i = 0; i < config_.algorithm.num_iterations && state_.step < total; ++i) {
     std::fill(grads_.begin(), grads_.end(), 0.0f);
-    Run(policy_, arrays, work.learn, temperature, gradient, &logprobs, &entropies);
+    const StepBatch* known = i == 0 ? &batch : nullptr;  // after a step the weights are others
+    Run(policy_, arrays, work.learn, temperature, gradient, &logprobs, &entropies, known);
     Measure(batch, arrays, work.no_signal, temperature, &logprobs, &entropies);
     if (i == 0) {
       if (const auto diff = arrays.MaxDifference(batch, logprobs))
-        common["policy/logprob_max_abs_diff"] = *diff;
+        common["policy/logprob_max_abs_diff"] =
+            std::max(*diff, CheckOne(batch, arrays, temperature));
     }
     Metrics metrics = common;
     AddLossMetrics(settings, samples, &metrics);
@@ -285,8 +339,7 @@ Metrics Learner::Impl::SftStep(const std::vector<Example>& examples) {
   CheckBatch(arrays);
   std::vector<int32_t> all(arrays.groups().size());
   for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int32_t>(i);
-  const std::vector<PackedBatch> batches =
-      Pack(arrays.groups(), all, config_.learner.micro_batch_tokens);
+  const std::vector<PackedBatch> batches = Cut(arrays, all);
   std::vector<float> logprobs(arrays.tokens()), entropies(arrays.tokens());
   const double tokens = static_cast<double>(std::max<size_t>(1, arrays.tokens()));
   std::fill(grads_.begin(), grads_.end(), 0.0f);

@@ -13,11 +13,11 @@ class BatchBuilder {
   bool empty() const { return packed_.targets.empty(); }
   int64_t rows() const { return packed_.batch.rows(); }
 
-  void AddPrompt(std::span<const int32_t> prompt) {
+  void AddPrompt(int32_t group, std::span<const int32_t> prompt) {
     prompt_rows_ = static_cast<int32_t>(prompt.size());
     prompt_first_page_ = static_cast<int32_t>(packed_.batch.pages.size());
     NewPages(PagesFor(prompt_rows_, packed_.batch.page_size));
-    AddSpan(prompt, 0, prompt_first_page_);
+    AddSpan({group, -1}, prompt, 0, prompt_first_page_);
     prompt_last_row_ = packed_.batch.rows() - 1;
   }
 
@@ -39,7 +39,7 @@ class BatchBuilder {
       batch.copies.push_back(
           {batch.pages[prompt_first_page_ + shared], batch.pages[first_page + shared], slots});
     }
-    AddSpan(tokens.first(rows), prompt_rows_, first_page);
+    AddSpan({group, sample}, tokens.first(rows), prompt_rows_, first_page);
   }
 
   PackedBatch Take() {
@@ -52,8 +52,10 @@ class BatchBuilder {
   void NewPages(int32_t count) {
     for (int32_t i = 0; i < count; ++i) packed_.batch.pages.push_back(packed_.pages++);
   }
-  void AddSpan(std::span<const int32_t> tokens, int32_t position, int32_t first_page) {
+  void AddSpan(PackedSpan whose, std::span<const int32_t> tokens, int32_t position,
+               int32_t first_page) {
     Batch& batch = packed_.batch;
+    packed_.spans.push_back(whose);
     batch.spans.push_back({.first_row = batch.rows(),
                            .rows = static_cast<int32_t>(tokens.size()),
                            .position = position,
@@ -68,7 +70,7 @@ class BatchBuilder {
 }  // namespace
 
 std::vector<PackedBatch> Pack(std::span<const PackedGroup> groups, std::span<const int32_t> use,
-                              int64_t max_rows) {
+                              int64_t max_rows, int64_t max_group_rows) {
   std::vector<PackedBatch> batches;
   BatchBuilder builder;
   const auto flush = [&] {
@@ -86,12 +88,13 @@ std::vector<PackedBatch> Pack(std::span<const PackedGroup> groups, std::span<con
     }
     if (samples.empty()) continue;
     if (builder.rows() + prompt_rows + rows > max_rows) flush();
-    builder.AddPrompt(group.prompt);
+    builder.AddPrompt(g, group.prompt);
+    const bool whole = prompt_rows + rows <= max_group_rows;
     int64_t taken = 0;  // completions since the prompt
     for (const int32_t s : samples) {
-      if (taken > 0 && builder.rows() + CompletionRows(group, s) > max_rows) {
+      if (!whole && taken > 0 && builder.rows() + CompletionRows(group, s) > max_rows) {
         flush();
-        builder.AddPrompt(group.prompt);
+        builder.AddPrompt(g, group.prompt);
         taken = 0;
       }
       builder.AddCompletion(g, s, group.completions[s]);

@@ -27,18 +27,25 @@ struct PackedCompletion {
   int32_t first_target = 0;
 };
 
+// Whose tokens a span of the batch holds.
+struct PackedSpan {
+  int32_t group = 0, sample = -1;  // as given to Pack; sample -1: the prompt
+};
+
 struct PackedBatch {
   Batch batch;
-  std::vector<Target> targets;  // in order of completion and token
+  std::vector<PackedSpan> spans;  // of each of the batch's
+  std::vector<Target> targets;    // in order of completion and token
   std::vector<PackedCompletion> completions;
   int32_t pages = 0;  // the cache it needs: pages 0 … pages - 1
 };
 
-// Cuts groups, in order, into batches of at most `max_rows` rows. A group goes whole where it fits;
-// one larger than `max_rows` is cut between its completions, repeating the prompt; a single
-// completion is never cut, so a batch may be larger than asked by what one completion needs. Groups
-// of the list `use` only (indices, ascending); completions without a token take no part.
+// Puts groups, in order, together into batches of at most `rows` rows. A group larger than that has
+// its own batch; one larger than `max_group_rows` too (at least `rows`) is cut between its
+// completions, repeating the prompt; a single completion is never cut, so a batch may be larger by
+// what one completion needs. Groups of the list `use` only (indices, ascending); completions
+// without a token take no part.
 std::vector<PackedBatch> Pack(std::span<const PackedGroup> groups, std::span<const int32_t> use,
-                              int64_t max_rows);
+                              int64_t rows, int64_t max_group_rows = 0);
 
 }  // namespace hone

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/error.h"
+#include "rollout/activation_recorder.h"
 #include "rollout/scheduler.h"
 
 namespace hone {
@@ -25,6 +26,7 @@ EngineLimits CheckLimits(EngineLimits limits, const ModelConfig& config) {
   if (limits.cache_bytes < 0) throw UsageError("cache_bytes: expected 0 or more");
   CheckPageSize(limits.page_size);
   if (limits.max_length < 0) throw UsageError("max_length: expected 0 or more");
+  if (limits.activation_bytes < 0) throw UsageError("activation_bytes: expected 0 or more");
   const auto positions = static_cast<int32_t>(config.max_position_embeddings);
   if (limits.max_length == 0 || limits.max_length > positions) limits.max_length = positions;
   return limits;
@@ -72,6 +74,7 @@ class Engine::Impl {
         scheduler_(CachePages(limits_, backend.config()), limits_.max_sequences,
                    limits_.max_batch_tokens, limits_.page_size),
         cache_(backend.NewCache(scheduler_.pool().size(), limits_.page_size)),
+        recorder_(limits_.activation_bytes),
         pool_(backend.pool()) {
     for (int i = 0; i < pool_.threads(); ++i) samplers_.emplace_back(kernels::DetectIsa());
   }
@@ -105,6 +108,7 @@ class Engine::Impl {
   const EngineLimits limits_;
   Scheduler scheduler_;
   std::unique_ptr<KvCache> cache_;
+  ActivationRecorder recorder_;
   ThreadPool& pool_;
   std::vector<Sampler> samplers_;  // one a thread
   uint64_t submitted_ = 0;
@@ -147,6 +151,7 @@ void Engine::Impl::CheckRequest(const GenerationRequest& request) const {
 
 void Engine::Impl::Submit(GenerationRequest request) {
   CheckRequest(request);
+  if (scheduler_.empty()) recorder_.Begin();
   auto group = std::make_shared<Group>();
   group->id = request.id;
   group->ordinal = submitted_++;
@@ -163,6 +168,7 @@ void Engine::Impl::Submit(GenerationRequest request) {
 bool Engine::Impl::Step() {
   if (!scheduler_.Plan(&batch_, &scheduled_)) return false;
   Forward();
+  recorder_.Note(scheduled_);
   scheduler_.Commit(scheduled_);
   ListDraws();
   DrawAll();
@@ -180,7 +186,7 @@ void Engine::Impl::Forward() {
     if (part.complete) output_rows_.push_back(part.last_row);
   }
   logits_RV_.Reserve(output_rows_.size() * static_cast<size_t>(backend_.config().vocab_size));
-  backend_.Forward(batch_, *cache_, output_rows_, logits_RV_.span());
+  backend_.Forward(batch_, *cache_, output_rows_, logits_RV_.span(), recorder_.target());
   ++stats_.forwards;
   stats_.rows += batch_.rows();
 }
@@ -249,6 +255,7 @@ bool Engine::Impl::Append(Sequence& sequence, const Draw& draw, FinishReason* re
 void Engine::Impl::Finish(Sequence& sequence, FinishReason reason) {
   const std::unique_ptr<Sequence> finished = scheduler_.Remove(sequence);
   Group& group = *finished->group;
+  recorder_.Finish(*finished);
   Completion& completion = group.completions[finished->sample];
   completion.tokens.assign(finished->tokens.begin() + group.prompt_length, finished->tokens.end());
   completion.logprobs = std::move(finished->logprobs);
@@ -256,7 +263,10 @@ void Engine::Impl::Finish(Sequence& sequence, FinishReason reason) {
   completion.finish_reason = reason;
   completion.version = backend_.weights().version;
   completion.fingerprint = backend_.weights().fingerprint;
-  if (--group.unfinished == 0) results_.push_back({group.id, std::move(group.completions)});
+  if (--group.unfinished > 0) return;
+  std::shared_ptr<const GroupActivations> activations =
+      recorder_.Take(group, backend_.weights().fingerprint);
+  results_.push_back({group.id, std::move(group.completions), std::move(activations)});
 }
 
 void Engine::Impl::SetWeights(std::shared_ptr<const Weights> weights) {

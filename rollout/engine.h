@@ -38,6 +38,9 @@ struct EngineLimits {
   int64_t cache_bytes = 0;
   int32_t page_size = kDefaultPageSize;  // positions of a page of it: a multiple of 16
   int32_t max_length = 0;  // prompt and completion; 0, or more than it: max_position_embeddings
+  // Activations kept with the results (policy/activations.h), in bytes until the engine is next
+  // idle. When there would be more, those at hand are dropped and no more are kept until then.
+  int64_t activation_bytes = 0;
 };
 
 struct GenerationRequest {
@@ -50,6 +53,7 @@ struct GenerationRequest {
 struct GenerationResult {
   uint64_t id = 0;
   std::vector<Completion> completions;
+  std::shared_ptr<const GroupActivations> activations = nullptr;  // null unless all of them were kept
 };
 
 // What the engine has done since it was made.
@@ -60,8 +64,8 @@ struct EngineStats {
   int64_t preemptions = 0;  // sequences put back since the cache was full
 };
 
-// Thread contract: one thread. The backend and tokenizer outlive the engine, which draws tokens with
-// the backend's threads.
+// Thread contract: one thread. The backend and tokenizer outlive the engine, which draws tokens
+// with the backend's threads.
 class Engine {
  public:
   // `tokenizer` may be null when there are no stop strings. Throws UsageError naming the parameter

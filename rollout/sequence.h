@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "policy/activations.h"
 #include "rollout/group.h"
 #include "rollout/stop.h"
 
@@ -17,8 +18,9 @@ struct Group {
   uint64_t ordinal = 0;  // in order of submission
   uint64_t address = 0;  // of the draws
   int32_t prompt_length = 0;
-  int32_t unfinished = 0;               // samples
-  std::vector<Completion> completions;  // in order of sample; filled as samples finish
+  int32_t unfinished = 0;                         // samples
+  std::vector<Completion> completions;            // in order of sample; filled as samples finish
+  std::shared_ptr<GroupActivations> activations;  // filled likewise; null: not kept
 };
 
 // Who goes first, and who gives way last: requests in order of submission, a request's samples in
@@ -39,6 +41,7 @@ struct Sequence {
   // first batch copies it to a page of its own. -1: none.
   int32_t prompt_end_page = -1;
   StopMatcher stop;
+  std::vector<ActivationRow> activations;  // by position, as far as they are kept
 
   Age age() const { return {group->ordinal, sample}; }
   int32_t length() const { return static_cast<int32_t>(tokens.size()); }
