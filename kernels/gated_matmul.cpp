@@ -19,7 +19,7 @@ void MatmulSwiGlu(const Exec& exec, const float* a, int64_t lda, int64_t m,
   const MatmulKernels& matmul = HONE_ISA_KERNELS(exec.isa, kMatmul);
   const SwiGluKernels& swiglu = HONE_ISA_KERNELS(exec.isa, kSwiGlu);
   const int64_t f = gate.n, ld = 2 * f;
-  ForUnits(exec, m, f, matmul.tile_rows, kPackedRows, [&](const MatmulUnit& unit) {
+  ForUnits(exec, m, f, matmul.tile_rows, kMostRows, [&](const MatmulUnit& unit) {
     for (int64_t panel = unit.panel; panel < unit.panel + unit.panels; panel += kPanels) {
       const int64_t left = unit.panel + unit.panels - panel, column = panel * kPanel;
       const int64_t columns = std::min(std::min(left, kPanels) * kPanel, f - column);

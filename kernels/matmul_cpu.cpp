@@ -13,6 +13,12 @@ namespace {
 constexpr int64_t kDepth = 768;
 constexpr int64_t kGroupColumns = 128;
 
+// The size of parts of `size` that are about equal, each at most `most`.
+HONE_SIMD int64_t EvenPart(int64_t size, int64_t most) {
+  const int64_t parts = (size + most - 1) / most;
+  return parts == 0 ? most : (size + parts - 1) / parts;
+}
+
 using TileFunction = void (*)(const Tile&);
 
 template <bool kPackedA>
@@ -108,18 +114,14 @@ void FewRows(const MatmulBlock& block) {
 
 void Block(const MatmulBlock& block) {
   if (block.rows < kTileRows) return FewRows(block);
-  const int64_t tail = block.rows % kTileRows, whole = block.rows - tail;
-  const TileFunction full = NarrowTile<false>(kTileRows), last = NarrowTile<false>(tail);
-  // Of a group of columns and a depth, what the rows hold of a and c stays in the second-level
-  // cache.
   for (int64_t group = 0; group < block.columns; group += kGroupColumns) {
     const int64_t end = Smaller(group + kGroupColumns, block.columns);
     for (int64_t depth = 0; depth < Depths(block); ++depth) {
-      for (int64_t column = group; column < end; column += kTileVectors * 16) {
-        for (int64_t row = 0; row < whole; row += kTileRows) {
-          RunTile(block, full, row, column, depth);
+      for (int64_t row = 0; row < block.rows; row += kTileRows) {
+        const TileFunction tile = NarrowTile<false>(Smaller(kTileRows, block.rows - row));
+        for (int64_t column = group; column < end; column += kTileVectors * 16) {
+          RunTile(block, tile, row, column, depth);
         }
-        if (tail > 0) RunTile(block, last, whole, column, depth);
       }
     }
   }
@@ -128,7 +130,7 @@ void Block(const MatmulBlock& block) {
 // The weight gradient, in chunks of t and of columns: a chunk of x is packed once and stays in the
 // second-level cache while the rows of dw pass, some tiles of them at a time with their part of dy
 // packed.
-constexpr int64_t kGradDepth = 256, kGradColumns = 512, kGradRows = 8 * kTileRows;
+constexpr int64_t kGradDepth = 320, kGradColumns = 512, kGradRows = 8 * kTileRows;
 
 // source [t, columns] to tiles [t][width] side by side; the last tile is as wide as what is left,
 // or padded with zeros to `width` when kPad. Row by row: the source is read as it lies.
@@ -155,28 +157,28 @@ void PackTiles(const float* source, int64_t ld, int64_t t, int64_t columns, int6
   }
 }
 
-// Each part of a panel is packed when the rows come to it: for hundreds of rows that costs nothing.
+// Each group of panels is packed when the rows come to it: for hundreds of rows that costs nothing.
 void RowsBlock(const MatmulRowsBlock& block) {
-  for (int64_t column = 0; column < block.columns; column += 32) {
-    const int64_t columns = Smaller(32, block.columns - column);
+  for (int64_t group = 0; group < block.columns; group += kGroupColumns) {
+    const int64_t columns = Smaller(kGroupColumns, block.columns - group);
     for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {
       const int64_t depth = Smaller(kDepth, block.k - begin);  // 0 for k = 0: c is written
-      PackTiles<true>(block.b + begin * block.ldb + column, block.ldb, depth, columns, 32,
+      PackTiles<true>(block.b + begin * block.ldb + group, block.ldb, depth, columns, 32,
                       block.scratch);
-      for (int64_t half = 0; half < columns; half += kTileVectors * 16) {
-        for (int64_t row = 0; row < block.rows; row += kTileRows) {
-          NarrowTile<false>(Smaller(kTileRows, block.rows - row))(
-              {.a = block.a + row * block.lda + begin,
-               .lda = block.lda,
-               .step = 1,
-               .b = block.scratch + half,
-               .panel_stride = 0,
-               .k = depth,
-               .c = block.c + row * block.ldc + column + half,
-               .ldc = block.ldc,
-               .columns = columns - half,
-               .bias = nullptr,
-               .from_c = block.accumulate || begin > 0});
+      for (int64_t row = 0; row < block.rows; row += kTileRows) {
+        const TileFunction tile = NarrowTile<false>(Smaller(kTileRows, block.rows - row));
+        for (int64_t column = 0; column < columns; column += kTileVectors * 16) {
+          tile({.a = block.a + row * block.lda + begin,
+                .lda = block.lda,
+                .step = 1,
+                .b = block.scratch + column / 32 * 32 * depth + column % 32,
+                .panel_stride = 0,
+                .k = depth,
+                .c = block.c + row * block.ldc + group + column,
+                .ldc = block.ldc,
+                .columns = columns - column,
+                .bias = nullptr,
+                .from_c = block.accumulate || begin > 0});
         }
       }
     }
@@ -213,8 +215,9 @@ void GradWeightChunk(const GradWeightBlock& block, int64_t begin, int64_t t, int
 void GradWeight(const GradWeightBlock& block) {
   for (int64_t column = 0; column < block.k; column += kGradColumns) {
     const int64_t columns = Smaller(kGradColumns, block.k - column);
-    for (int64_t begin = 0; begin < block.t; begin += kGradDepth) {
-      GradWeightChunk(block, begin, Smaller(kGradDepth, block.t - begin), column, columns);
+    const int64_t depth = EvenPart(block.t, kGradDepth);
+    for (int64_t begin = 0; begin < block.t; begin += depth) {
+      GradWeightChunk(block, begin, Smaller(depth, block.t - begin), column, columns);
     }
   }
 }
@@ -224,7 +227,7 @@ void GradWeight(const GradWeightBlock& block) {
 namespace HONE_ISA_NAMESPACE {
 const MatmulKernels kMatmul = {
     .tile_rows = kTileRows,
-    .rows_scratch = kDepth * 32,
+    .rows_scratch = kDepth * kGroupColumns,
     .grad_scratch = kGradDepth * (kGradColumns + kGradRows),
     .block = Block,
     .rows_block = RowsBlock,

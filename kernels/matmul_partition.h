@@ -25,9 +25,7 @@ inline int64_t UnitRows(int64_t m, int64_t panels, int64_t tile, int64_t most, i
   return tile * CeilDiv(tiles, std::min(tiles, units));
 }
 
-// As many rows as stay in the second-level cache, 768 deep, while packed panels pass; and more of
-// them where each unit packs its panels itself.
-inline constexpr int64_t kPackedRows = 252, kUnpackedRows = 1008;
+inline constexpr int64_t kMostRows = 504;
 
 // body(unit) over an output of m rows and n columns. A thread takes consecutive units; those of the
 // same rows come to it as one.

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kDefaultCacheBytes = int64_t{1} << 30;
 // Logits that make it worth waking one more thread to draw from them.
-constexpr int64_t kLogitsPerThread = int64_t{1} << 15;
+constexpr int64_t kLogitsPerThread = int64_t{1} << 12;
 
 int64_t BytesPerPage(const ModelConfig& config, int32_t page_size) {
   return 2 * config.num_layers * config.kv_dim() * page_size * static_cast<int64_t>(sizeof(float));
