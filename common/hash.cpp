@@ -4,6 +4,11 @@
 #include <xxhash.h>
 
 #include <charconv>
+#include <fstream>
+#include <memory>
+#include <vector>
+
+#include "common/error.h"
 
 namespace hone {
 
@@ -16,6 +21,22 @@ Hash128 HashBytes(const void* data, size_t size) {
 
 Hash128 HashBytes(std::span<const std::byte> bytes) {
   return HashBytes(bytes.data(), bytes.size());
+}
+
+Hash128 HashFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw FileError(path.string(), "", "cannot be opened");
+  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                              XXH3_freeState);
+  XXH3_128bits_reset(state.get());
+  std::vector<char> part(size_t{1} << 20);
+  while (file) {
+    file.read(part.data(), static_cast<std::streamsize>(part.size()));
+    XXH3_128bits_update(state.get(), part.data(), static_cast<size_t>(file.gcount()));
+  }
+  if (file.bad()) throw FileError(path.string(), "", "cannot be read");
+  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
+  return {hash.high64, hash.low64};
 }
 
 bool ParseHash(const std::string& text, Hash128* hash) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 
@@ -17,6 +18,8 @@ struct Hash128 {
 
 Hash128 HashBytes(std::span<const std::byte> bytes);
 Hash128 HashBytes(const void* data, size_t size);
+// Of a file's bytes, read a part at a time. Throws FileError.
+Hash128 HashFile(const std::filesystem::path& path);
 // Parses what Hex() printed; false when the text is not 32 hexadecimal digits.
 bool ParseHash(const std::string& text, Hash128* hash);
 

@@ -24,8 +24,6 @@ void WriteText(const fs::path& path, const std::string& text) {
   writer.Close();
 }
 
-std::string HashFile(const MappedFile& file) { return HashBytes(file.bytes()).Hex(); }
-
 // The manifest of a folder's files as they are now, as text. Canonical: the same files give the
 // same text.
 std::string ManifestOf(const fs::path& folder) {
@@ -33,8 +31,7 @@ std::string ManifestOf(const fs::path& folder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string name = fs::relative(entry.path(), folder).generic_string();
     if (!entry.is_regular_file() || name == kManifest) continue;
-    const MappedFile file(entry.path());
-    files[name] = {{"bytes", file.bytes().size()}, {"xxh3_128", HashFile(file)}};
+    files[name] = {{"bytes", entry.file_size()}, {"xxh3_128", HashFile(entry.path()).Hex()}};
   }
   return Dump(Json{{"files", files}, {"format", kFormat}}) + "\n";
 }
@@ -123,14 +120,15 @@ void VerifyCheckpoint(const fs::path& checkpoint) {
       throw FileError(path.string(), "", "differs from what was written");
     }
     for (const auto& [name, entry] : manifest.at("files").items()) {
-      const MappedFile file(checkpoint / name);
+      const fs::path file = checkpoint / name;
       const auto bytes = entry.at("bytes").get<uint64_t>();
-      if (file.bytes().size() != bytes) {
-        throw FileError((checkpoint / name).string(), "",
+      if (!fs::is_regular_file(file)) throw FileError(file.string(), "", "is missing");
+      if (fs::file_size(file) != bytes) {
+        throw FileError(file.string(), "",
                         fmt::format("expected {} bytes as the manifest says, found {}", bytes,
-                                    file.bytes().size()));
+                                    fs::file_size(file)));
       }
-      if (HashFile(file) != entry.at("xxh3_128").get<std::string>()) {
+      if (HashFile(file).Hex() != entry.at("xxh3_128").get<std::string>()) {
         throw FileError((checkpoint / name).string(), "",
                         "differs from the hash in the checkpoint's manifest");
       }

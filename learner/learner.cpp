@@ -23,6 +23,12 @@ double SecondsSince(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+// The first version is not held for the whole run.
+ModelFolder WithoutWeights(ModelFolder model) {
+  model.weights.reset();
+  return model;
+}
+
 // A backend with a cache that grows to what the batches need.
 struct CachedBackend {
   Backend* backend = nullptr;
@@ -44,7 +50,7 @@ class Learner::Impl {
   Impl(const Config& config, const ModelFolder& model, Backend& backend, Backend* reference,
        int threads)
       : config_(config),
-        model_(model),
+        model_(WithoutWeights(model)),
         policy_{&backend, nullptr},
         reference_{reference, nullptr},
         pool_(threads),
@@ -83,8 +89,6 @@ class Learner::Impl {
            double temperature, const Gradient& gradient, std::vector<float>* logprobs,
            std::vector<float>* entropies, const StepBatch* known = nullptr);
   std::vector<PackedBatch> Cut(const BatchArrays& arrays, std::span<const int32_t> groups) const;
-  // Of every row, or empty unless the weights at hand computed all of them.
-  std::vector<ActivationRow> KnownRows(const PackedBatch& packed, const StepBatch& batch) const;
   // Runs one sample whose activations were taken on trust, another each batch, and returns how far
   // its log-probabilities are from those recorded.
   double CheckOne(const StepBatch& batch, const BatchArrays& arrays, double temperature);
@@ -191,22 +195,6 @@ void Learner::Impl::Measure(const StepBatch& batch, const BatchArrays& arrays,
   Run(policy_, arrays, Cut(arrays, unknown), temperature, nullptr, logprobs, entropies);
 }
 
-std::vector<ActivationRow> Learner::Impl::KnownRows(const PackedBatch& packed,
-                                                    const StepBatch& batch) const {
-  std::vector<ActivationRow> rows;
-  for (size_t i = 0; i < packed.spans.size(); ++i) {
-    const auto [group, sample] = packed.spans[i];
-    const auto g = static_cast<size_t>(group);
-    const GroupActivations* known =
-        g < batch.activations.size() ? batch.activations[g].get() : nullptr;
-    if (known == nullptr || known->fingerprint != weights_->fingerprint) return {};
-    const auto& of_span = sample < 0 ? known->prompt : known->completions[sample];
-    if (static_cast<int32_t>(of_span.size()) != packed.batch.spans[i].rows) return {};
-    rows.insert(rows.end(), of_span.begin(), of_span.end());
-  }
-  return rows;
-}
-
 double Learner::Impl::CheckOne(const StepBatch& batch, const BatchArrays& arrays,
                                double temperature) {
   const size_t groups = batch.activations.size();
@@ -237,7 +225,9 @@ void Learner::Impl::Run(CachedBackend& on, const BatchArrays& arrays,
   for (const PackedBatch& packed : batches) {
     const size_t targets = packed.targets.size();
     std::vector<float> logprobs_N(targets), entropies_N(targets), dlogprobs_N(targets);
-    const auto rows = known == nullptr ? std::vector<ActivationRow>() : KnownRows(packed, *known);
+    const auto rows = known == nullptr
+                          ? std::vector<ActivationRow>()
+                          : KnownRows(packed, known->activations, weights_->fingerprint);
     on.backend->ForwardLogprobs(packed.batch, on.CacheOf(packed.pages), packed.targets,
                                 static_cast<float>(temperature), gradient != nullptr, logprobs_N,
                                 entropies_N, rows);

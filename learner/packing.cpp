@@ -105,4 +105,20 @@ std::vector<PackedBatch> Pack(std::span<const PackedGroup> groups, std::span<con
   return batches;
 }
 
+std::vector<ActivationRow> KnownRows(
+    const PackedBatch& packed, std::span<const std::shared_ptr<const GroupActivations>> of_groups,
+    const Hash128& fingerprint) {
+  std::vector<ActivationRow> rows;
+  for (size_t i = 0; i < packed.spans.size(); ++i) {
+    const auto [group, sample] = packed.spans[i];
+    const auto g = static_cast<size_t>(group);
+    const GroupActivations* known = g < of_groups.size() ? of_groups[g].get() : nullptr;
+    if (known == nullptr || known->fingerprint != fingerprint) return {};
+    const auto& of_span = sample < 0 ? known->prompt : known->completions[sample];
+    if (static_cast<int32_t>(of_span.size()) != packed.batch.spans[i].rows) return {};
+    rows.insert(rows.end(), of_span.begin(), of_span.end());
+  }
+  return rows;
+}
+
 }  // namespace hone

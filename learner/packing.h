@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -47,5 +48,11 @@ struct PackedBatch {
 // without a token take no part.
 std::vector<PackedBatch> Pack(std::span<const PackedGroup> groups, std::span<const int32_t> use,
                               int64_t rows, int64_t max_group_rows = 0);
+
+// The activations of every row of the batch, of what is known of each group; empty unless weights
+// of this fingerprint computed all of them.
+std::vector<ActivationRow> KnownRows(
+    const PackedBatch& packed, std::span<const std::shared_ptr<const GroupActivations>> of_groups,
+    const Hash128& fingerprint);
 
 }  // namespace hone

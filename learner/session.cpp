@@ -38,7 +38,9 @@ class Session::Impl {
         backend_(NewBackend(threads)),
         reference_(config_.algorithm.beta != 0 ? NewBackend(threads) : nullptr),
         learner_(config_, model_, *backend_, WithInitialWeights(reference_.get()), threads),
-        state_(config_, folder_, resume, learner_) {}
+        state_(config_, folder_, resume, learner_) {
+    model_.weights.reset();  // of the first version; the learner has the newest
+  }
 
   std::vector<Metrics> Learn(const StepBatch& batch, const BatchTimes& times);
 

@@ -21,8 +21,9 @@ void ExactBackend::SetWeights(std::shared_ptr<const Weights> weights) {
   if (weights == weights_) return;
   CheckSize("weights", static_cast<size_t>(layout_.size), weights->data.size());
   kept_.valid = false;
-  weights_ = std::move(weights);
-  packed_.Set(exec_, weights_->data.data());
+  // The old version goes last: its memory, and so its address, may be another's at once.
+  const std::shared_ptr<const Weights> old = std::exchange(weights_, std::move(weights));
+  packed_.Set(weights_->data.data());
 }
 
 const Weights& ExactBackend::weights() const {

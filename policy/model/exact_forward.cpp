@@ -39,7 +39,7 @@ void ExactBackend::Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactC
                           bool keep, LayerTape* tape) {
   const int64_t d = config_.hidden_size, q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
   const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(plan.spans.size());
-  const PackedLayer& packed = packed_.forward().layers[l];
+  const PackedLayer& packed = packed_.Get(exec_).layers[l];
   normed_TD_.Reserve(static_cast<size_t>(rows * d));
   tape->qkv_TC.Reserve(static_cast<size_t>(rows * columns));
   tape->attention_TQ.Reserve(static_cast<size_t>(rows * q_dim));
@@ -48,7 +48,8 @@ void ExactBackend::Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactC
 
   kernels::RmsNorm(exec_, x_TD_.data(), Data(offsets_.layers[l].input_norm),
                    static_cast<float>(config_.rms_norm_eps), rows, d, normed_TD_.data(), nullptr);
-  kernels::Matmul(exec_, normed_TD_.data(), d, rows, packed.qkv, qkv, columns, packed_.qkv_bias(l));
+  kernels::Matmul(exec_, normed_TD_.data(), d, rows, packed.qkv, qkv, columns,
+                  config_.qkv_bias ? packed.qkv_bias.data() : nullptr);
   // The heads of q and k lie side by side: one rotation for both.
   kernels::Rope(exec_, qkv, columns, rows, config_.num_heads + config_.num_kv_heads,
                 plan.positions_T.data(), rope_,
@@ -74,7 +75,7 @@ void ExactBackend::WriteCache(int64_t l, const BatchPlan& plan, const LayerTape&
 // x += down(silu(gate(norm(x))) * up(norm(x)))
 void ExactBackend::FeedForward(int64_t l, int64_t rows, LayerTape* tape) {
   const int64_t d = config_.hidden_size, f = config_.intermediate_size;
-  const PackedLayer& packed = packed_.forward().layers[l];
+  const PackedLayer& packed = packed_.Get(exec_).layers[l];
   tape->gate_up_T2F.Reserve(static_cast<size_t>(rows * 2 * f));
   act_TF_.Reserve(static_cast<size_t>(rows * f));
   kernels::RmsNorm(exec_, x_TD_.data(), Data(offsets_.layers[l].post_norm),

@@ -47,7 +47,7 @@ void ExactBackend::HeadLogits(const HeadRows& out) {
   }
   kernels::RmsNorm(exec_, out.x_RD, Data(offsets_.norm), static_cast<float>(config_.rms_norm_eps),
                    rows, d, out.normed_RD, out.inv_rms_R);
-  kernels::Matmul(exec_, out.normed_RD, d, rows, packed_.forward().head, out.logits_RV,
+  kernels::Matmul(exec_, out.normed_RD, d, rows, packed_.Get(exec_).head, out.logits_RV,
                   config_.vocab_size);
 }
 

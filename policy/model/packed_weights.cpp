@@ -1,53 +1,90 @@
 #include "policy/model/packed_weights.h"
 
 #include <algorithm>
-#include <utility>
+#include <map>
+#include <mutex>
 
 namespace hone {
+namespace {
 
 using kernels::PackTransposed;
 
+// The packed models of this process, by the memory of their weights. Whoever holds a model holds
+// its weights, so an address stands for one version.
+struct Registry {
+  std::mutex mutex;
+  std::map<const float*, std::weak_ptr<PackedModel>> models;
+};
+
+Registry& TheRegistry() {
+  static Registry registry;
+  return registry;
+}
+
+}  // namespace
+
 PackedWeights::PackedWeights(const ModelConfig& config, const TensorOffsets& offsets)
-    : config_(config), offsets_(offsets) {
-  forward_.layers.resize(offsets_.layers.size());
-  if (config_.qkv_bias) qkv_bias_.resize(offsets_.layers.size());
+    : config_(config), offsets_(offsets) {}
+
+PackedWeights::~PackedWeights() { Set(nullptr); }
+
+void PackedWeights::Set(const float* weights) {
+  Registry& registry = TheRegistry();
+  std::lock_guard lock(registry.mutex);
+  weights_ = weights;
+  ready_ = false;
+  if (model_ == nullptr) return;
+  if (model_.use_count() > 1) {
+    model_.reset();  // another's, too
+  } else {
+    registry.models.erase(model_->weights);  // from now on memory only
+  }
 }
 
-const float* PackedWeights::qkv_bias(size_t layer) const {
-  return config_.qkv_bias ? qkv_bias_[layer].data() : nullptr;
+const PackedModel& PackedWeights::Get(const kernels::Exec& exec) {
+  if (ready_) return *model_;
+  Registry& registry = TheRegistry();
+  std::lock_guard lock(registry.mutex);
+  const auto found = registry.models.find(weights_);
+  if (std::shared_ptr<PackedModel> shared;
+      found != registry.models.end() && (shared = found->second.lock()) != nullptr) {
+    model_ = std::move(shared);
+  } else {
+    if (model_ == nullptr) model_ = std::make_shared<PackedModel>();
+    Pack(exec, model_.get());
+    registry.models[weights_] = model_;
+  }
+  ready_ = true;
+  return *model_;
 }
 
-// Each part is (offset, rows) of a tensor [rows, columns].
-const float* PackedWeights::StackRows(const float* weights,
-                                      std::initializer_list<std::pair<int64_t, int64_t>> parts,
-                                      int64_t columns) {
-  int64_t rows = 0;
-  for (const auto& part : parts) rows += part.second;
-  stack_.Reserve(static_cast<size_t>(rows * columns));
-  float* out = stack_.data();
-  for (const auto& [offset, count] : parts)
-    out = std::copy_n(weights + offset, count * columns, out);
-  return stack_.data();
-}
-
-void PackedWeights::Set(const kernels::Exec& exec, const float* weights) {
+void PackedWeights::Pack(const kernels::Exec& exec, PackedModel* model) {
   const int64_t d = config_.hidden_size, q = config_.q_dim(), kv = config_.kv_dim(),
                 f = config_.intermediate_size;
+  // Of tensors (offset, size), one after the other.
+  struct Part {
+    int64_t offset, size;
+  };
+  const auto copy = [&](std::initializer_list<Part> parts, float* to) {
+    for (const Part& part : parts) to = std::copy_n(weights_ + part.offset, part.size, to);
+  };
+  model->weights = weights_;
+  model->layers.resize(offsets_.layers.size());
+  stack_.Reserve(static_cast<size_t>((q + 2 * kv) * d));
   for (size_t l = 0; l < offsets_.layers.size(); ++l) {
     const LayerOffsets& at = offsets_.layers[l];
-    PackedLayer& layer = forward_.layers[l];
-    const float* qkv = StackRows(weights, {{at.q, q}, {at.k, kv}, {at.v, kv}}, d);
-    PackTransposed(exec, qkv, q + 2 * kv, d, &layer.qkv);
-    PackTransposed(exec, weights + at.o, d, q, &layer.o);
-    PackTransposed(exec, weights + at.gate, f, d, &layer.gate);
-    PackTransposed(exec, weights + at.up, f, d, &layer.up);
-    PackTransposed(exec, weights + at.down, d, f, &layer.down);
+    PackedLayer& layer = model->layers[l];
+    copy({{at.q, q * d}, {at.k, kv * d}, {at.v, kv * d}}, stack_.data());
+    PackTransposed(exec, stack_.data(), q + 2 * kv, d, &layer.qkv);
+    PackTransposed(exec, weights_ + at.o, d, q, &layer.o);
+    PackTransposed(exec, weights_ + at.gate, f, d, &layer.gate);
+    PackTransposed(exec, weights_ + at.up, f, d, &layer.up);
+    PackTransposed(exec, weights_ + at.down, d, f, &layer.down);
     if (!config_.qkv_bias) continue;
-    qkv_bias_[l].Reserve(static_cast<size_t>(q + 2 * kv));
-    float* bias = std::copy_n(weights + at.q_bias, q, qkv_bias_[l].data());
-    std::copy_n(weights + at.v_bias, kv, std::copy_n(weights + at.k_bias, kv, bias));
+    layer.qkv_bias.Reserve(static_cast<size_t>(q + 2 * kv));
+    copy({{at.q_bias, q}, {at.k_bias, kv}, {at.v_bias, kv}}, layer.qkv_bias.data());
   }
-  PackTransposed(exec, weights + offsets_.head, config_.vocab_size, d, &forward_.head);
+  PackTransposed(exec, weights_ + offsets_.head, config_.vocab_size, d, &model->head);
 }
 
 }  // namespace hone

@@ -1,6 +1,7 @@
 // One version of the weights, laid out for the matrix products of the exact backend.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "kernels/matmul.h"
@@ -13,31 +14,35 @@ namespace hone {
 struct PackedLayer {
   kernels::PackedMatrix qkv;  // columns q | k | v
   kernels::PackedMatrix o, gate, up, down;
+  Buffer<float> qkv_bias;  // q | k | v, or empty
 };
 struct PackedModel {
+  const float* weights = nullptr;  // what it was packed from
   std::vector<PackedLayer> layers;
   kernels::PackedMatrix head;
 };
 
-// Packs in the calling thread's pool; the memory is kept from one version to the next.
+// Packs when the first product of a version asks for it, with the asking thread's pool. Backends of
+// one process that hold the same version in the same memory (a learner, and a rollout worker that
+// got the learner's weights without a copy) share one packed model. Its memory serves the next
+// version once nobody else uses it.
 class PackedWeights {
  public:
   PackedWeights(const ModelConfig& config, const TensorOffsets& offsets);
+  ~PackedWeights();
 
-  // Takes a version.
-  void Set(const kernels::Exec& exec, const float* weights);
-  const PackedModel& forward() const { return forward_; }
-  // q | k | v biases of a layer, or null.
-  const float* qkv_bias(size_t layer) const;
+  // Takes a version; `weights` stays as it is until the next.
+  void Set(const float* weights);
+  const PackedModel& Get(const kernels::Exec& exec);
 
  private:
-  const float* StackRows(const float* weights,
-                         std::initializer_list<std::pair<int64_t, int64_t>> parts, int64_t columns);
+  void Pack(const kernels::Exec& exec, PackedModel* model);
 
   const ModelConfig config_;
   const TensorOffsets offsets_;
-  PackedModel forward_;
-  std::vector<Buffer<float>> qkv_bias_;
+  const float* weights_ = nullptr;
+  std::shared_ptr<PackedModel> model_;  // of weights_ when ready_, else only its memory
+  bool ready_ = false;
   Buffer<float> stack_;  // tensors that are packed as one, row below row
 };
 

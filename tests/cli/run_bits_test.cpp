@@ -45,6 +45,11 @@ TEST_F(RunBitsTest, AnyCutIntoMicroBatchesOfWholeGroups) {
   run->ExpectSame("base", "micro");
 }
 
+TEST_F(RunBitsTest, ActivationsKeptOrComputedAgain) {
+  run->Train("computed", {"--set", "learner.activation_cache_mib=0"});
+  run->ExpectSame("base", "computed");
+}
+
 TEST_F(RunBitsTest, AnyInstructionSet) {
   run->Train("scalar", {}, {"HONE_ISA=scalar"});
   run->ExpectSame("base", "scalar");

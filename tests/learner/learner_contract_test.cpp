@@ -16,7 +16,8 @@ struct Case {
   std::shared_ptr<const Weights> weights;
   float temperature = 1;
   std::vector<std::vector<int32_t>> prompts;
-  std::vector<std::vector<Completion>> completions;  // of each prompt
+  std::vector<std::vector<Completion>> completions;                  // of each prompt
+  std::vector<std::shared_ptr<const GroupActivations>> activations;  // likewise, if any were kept
 
   std::vector<PackedGroup> groups() const {
     std::vector<PackedGroup> groups;
@@ -29,8 +30,9 @@ struct Case {
   }
 };
 
-// Groups that an engine has drawn under random limits.
-Case MakeCase(RandomCase& draws) {
+// Groups that an engine has drawn under random limits. With `keep`, and with their activations; the
+// cache is then often so small that sequences are put back and computed again.
+Case MakeCase(RandomCase& draws, bool keep = false) {
   Case c;
   c.config = RandomModel(draws);
   c.weights = RandomModelWeights(draws, c.config);
@@ -44,6 +46,11 @@ Case MakeCase(RandomCase& draws) {
   limits.max_sequences = draws.Of({1, 3, 40});
   limits.max_batch_tokens = draws.Of({1, 16, 2048});
   limits.page_size = RandomPageSize(draws);
+  if (keep) limits.activation_bytes = int64_t{1} << 30;
+  if (keep && !draws.Once(3)) {
+    const int64_t pages = PagesFor(40 + params.max_tokens, limits.page_size) + draws.From(0, 3);
+    limits.cache_bytes = pages * 2 * c.config.num_layers * c.config.kv_dim() * limits.page_size * 4;
+  }
   const auto backend = ExactBackend(c.config, c.weights, draws.From(1, 3), RandomIsa(draws));
   Engine engine(*backend, nullptr, params, limits);
   c.prompts.resize(static_cast<size_t>(draws.From(1, 6)));
@@ -54,8 +61,11 @@ Case MakeCase(RandomCase& draws) {
   while (engine.Step()) {
   }
   c.completions.resize(c.prompts.size());
-  for (GenerationResult& result : engine.TakeResults())
+  c.activations.resize(c.prompts.size());
+  for (GenerationResult& result : engine.TakeResults()) {
     c.completions[result.id] = std::move(result.completions);
+    c.activations[result.id] = std::move(result.activations);
+  }
   return c;
 }
 
@@ -87,7 +97,7 @@ TEST(LearnerContractTest, LogprobsAndEntropiesAreThoseTheTokensWereDrawnWith) {
 // Adds the gradient of groups `use` in one batch; dlogprobs and dentropies are functions of the
 // target's place.
 void AddGradient(const Case& c, const std::vector<int32_t>& use, Backend& backend, uint64_t seed,
-                 std::vector<float>* grads) {
+                 std::vector<float>* grads, bool known = false) {
   const auto groups = c.groups();
   for (const PackedBatch& packed : Pack(groups, use, 1 << 20)) {
     const size_t targets = packed.targets.size();
@@ -101,8 +111,19 @@ void AddGradient(const Case& c, const std::vector<int32_t>& use, Backend& backen
     }
     if (seed % 2 == 0) dentropies.clear();
     const auto cache = backend.NewCache(packed.pages);
+    std::vector<ActivationRow> rows;
+    if (known) {
+      rows = KnownRows(packed, c.activations, c.weights->fingerprint);
+      ASSERT_EQ(rows.size(), static_cast<size_t>(packed.batch.rows()));
+    }
     backend.ForwardLogprobs(packed.batch, *cache, packed.targets, c.temperature, /*keep=*/true,
-                            logprobs, {});
+                            logprobs, {}, rows);
+    for (const PackedCompletion& part : packed.completions) {
+      const auto& drawn = c.completions[part.group][part.sample].logprobs;
+      ASSERT_EQ(BitDifference(drawn, std::span(logprobs).subspan(
+                                         static_cast<size_t>(part.first_target), drawn.size())),
+                "");
+    }
     backend.Backward(dlogprobs, dentropies, *grads);
   }
 }
@@ -131,6 +152,21 @@ TEST(LearnerContractTest, GradientsDependOnNoCutThreadsOrIsa) {
       ASSERT_EQ(BitDifference(expected, grads), "")
           << kernels::IsaName(isa) << ", threads " << threads << ", groups cut" << cut;
     }
+  });
+}
+
+TEST(LearnerContractTest, ActivationsOfTheEngineGiveTheGradientsOfAForward) {
+  ForRandomCases(100, [](RandomCase& draws) {
+    const Case c = MakeCase(draws, /*keep=*/true);
+    const uint64_t seed = draws.Next();
+    std::vector<int32_t> all(c.prompts.size());
+    std::iota(all.begin(), all.end(), 0);
+    const size_t size = static_cast<size_t>(MakeLayout(c.config).size);
+    std::vector<float> expected(size), grads(size);
+    AddGradient(c, all, *PlainestBackend(c.config, c.weights), seed, &expected);
+    const auto backend = ExactBackend(c.config, c.weights, draws.From(1, 3), RandomIsa(draws));
+    AddGradient(c, all, *backend, seed, &grads, /*known=*/true);
+    ASSERT_EQ(BitDifference(expected, grads), "");
   });
 }
 

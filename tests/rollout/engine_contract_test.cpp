@@ -45,7 +45,7 @@ EngineLimits RandomLimits(RandomCase& draws, const ModelConfig& config, int32_t 
   limits.max_sequences = draws.Of({1, 2, 5, 40});
   limits.max_batch_tokens = draws.Of({1, 3, 16, 50, 2048});
   limits.page_size = testing::RandomPageSize(draws);
-  
+
   if (draws.Once(4)) return limits;
   size_t longest = 0;
   for (const auto& request : requests) longest = std::max(longest, request.prompt_tokens.size());
