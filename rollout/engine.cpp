@@ -205,6 +205,8 @@ void Engine::Impl::ListDraws() {
       const auto room = static_cast<size_t>(std::min(params_.max_tokens, 1024));
       sequence.tokens.reserve(sequence.tokens.size() + room);
       sequence.logprobs.reserve(room);
+      sequence.pages.reserve(
+          PagesFor(static_cast<int64_t>(sequence.tokens.size() + room), limits_.page_size));
       sequence.entropies.reserve(room);
       const auto samples = static_cast<uint32_t>(sequence.group->completions.size());
       for (uint32_t sample = 1; sample < samples; ++sample) {
