@@ -1,6 +1,6 @@
 // The exact backend's activations: a tape of every layer, and what enters the final norm. Their
 // memory is used again when the last holder lets go, on whichever thread: fresh pages at every step
-// would cost as much as the forward.
+// would cost as much as a layer.
 #pragma once
 
 #include <memory>
@@ -15,6 +15,7 @@ namespace hone {
 struct ExactActivations final : Activations {
   std::vector<LayerTape> layers;
   Buffer<float> x_TD;  // enters the final norm
+  int64_t room = 0;    // rows that the memory at hand suffices for
 
   size_t bytes() const override {
     size_t floats = x_TD.size();
@@ -25,16 +26,26 @@ struct ExactActivations final : Activations {
 
 class ActivationsShelf {
  public:
-  std::shared_ptr<ExactActivations> Take() {
+  // For this many rows: the least memory that suffices, or new one. (To let any grow would in time
+  // make all as large as the largest batch.)
+  std::shared_ptr<ExactActivations> Take(int64_t rows) {
     std::unique_ptr<ExactActivations> activations;
     {
       std::lock_guard lock(shelf_->mutex);
-      if (!shelf_->free.empty()) {
-        activations = std::move(shelf_->free.back());
-        shelf_->free.pop_back();
+      auto& free = shelf_->free;
+      auto best = free.end();
+      for (auto it = free.begin(); it != free.end(); ++it) {
+        if ((*it)->room >= rows && (best == free.end() || (*it)->room < (*best)->room)) best = it;
+      }
+      if (best != free.end()) {
+        activations = std::move(*best);
+        free.erase(best);
       }
     }
-    if (!activations) activations = std::make_unique<ExactActivations>();
+    if (!activations) {
+      activations = std::make_unique<ExactActivations>();
+      activations->room = (rows + 63) / 64 * 64;
+    }
     const auto give_back = [shelf = shelf_](ExactActivations* used) {
       std::lock_guard lock(shelf->mutex);
       shelf->free.emplace_back(used);

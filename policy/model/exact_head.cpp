@@ -64,7 +64,7 @@ void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
   if (record == nullptr) {
     RunLayers(batch, plan_, exact, nullptr);
   } else {
-    const std::shared_ptr<ExactActivations> activations = activations_.Take();
+    const std::shared_ptr<ExactActivations> activations = activations_.Take(batch.rows());
     RunLayers(batch, plan_, exact, &activations->layers);
     activations->x_TD.Reserve(x_TD_.size());
     std::copy(x_TD_.begin(), x_TD_.end(), activations->x_TD.begin());
