@@ -33,6 +33,10 @@ object (`bench/step_vs_trl --help`).
   is timed whole, with its prompt; and hone's weights are packed before a product is timed (in `learner` and in a step the
   packing is timed).
 - **`HONE_ISA=avx2` on a machine with AVX-512** holds hone alone to AVX2: the peers are free to use AVX-512 there.
+- **AVX-512 is not always twice AVX2.** A processor that runs it in two halves (Zen 4) has the FMA peak of AVX2, as the table
+  of machines shows; the bars "with AVX-512" stand there all the same.
+- In a step hone's learner takes the activations that its sampler computed, since they are equal to the bit
+  ([numerics.md](numerics.md)); `learner` measures forward and backward without that.
 - A product's ratio is the least over a layer's products and the head: a bar is reached when all of them reach it. Their
   weights take turns, as many as make up the model, so that they are as warm or cold as in a decode.
 """
@@ -40,6 +44,15 @@ object (`bench/step_vs_trl --help`).
 PEERS = """\
 Peers: TRL's `GRPOTrainer`, transformers' `generate` and autograd on LibTorch, llama.cpp through `llama-cpp-python`;
 versions in `bench/requirements.txt`.
+"""
+
+
+MEMORY = """
+Where the memory of such a step goes, in fp32: two versions of the weights, the gradient, AdamW's two moments and one packed
+copy for the products are six times the parameters (11.9 GB at 494M). The rest are the activations of one micro-batch (here
+one group: 544 rows of 1.3 MB), the logits of 256 rows at a time (156 MB), the cache of keys and values, and
+`learner.activation_cache_mib` (512 by default: what a step of this size would keep does not fit it, so its forward is
+computed again).
 """
 
 
@@ -255,7 +268,7 @@ def render(files: list[dict]) -> str:
             per_machine(files, "matmul", "Matrix products", render_matmul),
             per_machine(files, "attention", "Attention", render_attention),
             per_machine(files, "growth", "How cost grows", render_growth),
-            per_machine(files, "growth_large", "One step at Qwen2.5-0.5B's shape", render_growth),
+            per_machine(files, "growth_large", "One step at Qwen2.5-0.5B's shape", render_growth) + MEMORY,
         ]
     parts.append(untimed_section(files))
     return "\n".join(part for part in parts if part)
