@@ -66,7 +66,7 @@ void MatmulGradInput(const Exec& exec, const float* dy_TN, int64_t ld_dy, const 
                      int64_t t, int64_t n, int64_t k, float* dx_TK, int64_t ld_dx,
                      bool accumulate) {
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
-  ForUnits(exec, t, k, kernels.tile_rows, kMostRows, [&](const MatmulUnit& unit) {
+  ForUnits(exec, t, k, kernels.tile_rows, kAllRows, [&](const MatmulUnit& unit) {
     const int64_t column = unit.panel * kPanel;
     kernels.rows_block({.a = dy_TN + unit.row * ld_dy,
                         .lda = ld_dy,

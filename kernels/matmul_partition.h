@@ -25,7 +25,8 @@ inline int64_t UnitRows(int64_t m, int64_t panels, int64_t tile, int64_t most, i
   return tile * CeilDiv(tiles, std::min(tiles, units));
 }
 
-inline constexpr int64_t kMostRows = 504;
+// Of rows that a unit takes; and as many as there are, where each unit packs its panels itself.
+inline constexpr int64_t kMostRows = 504, kAllRows = INT64_MAX / 2;
 
 // body(unit) over an output of m rows and n columns. A thread takes consecutive units; those of the
 // same rows come to it as one.

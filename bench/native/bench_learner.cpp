@@ -4,6 +4,7 @@
 // gradient, the forward with log-probabilities and entropies, the backward.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 
@@ -68,17 +69,23 @@ double UsefulFlops(const PackedBatch& packed, const ModelConfig& config) {
   return 6 * (layers * (layer * rows + 2 * q * pairs) + head * targets);
 }
 
-double MeasureRun(const ModelFolder& model, const PackedBatch& packed, KvCache& cache,
+double MeasureRun(const ModelFolder& model, const std::vector<PackedBatch>& batches, KvCache& cache,
                   std::span<const float> dlogprobs, Backend& backend, Buffer<float>* grads) {
   auto weights = std::make_shared<Weights>(*model.weights);
   weights->version = backend.weights().version + 1;
-  std::vector<float> logprobs(packed.targets.size()), entropies(packed.targets.size());
+  std::vector<float> logprobs(dlogprobs.size()), entropies(dlogprobs.size());
   const auto begin = std::chrono::steady_clock::now();
   backend.SetWeights(std::move(weights));
   grads->Resize(grads->size());
-  backend.ForwardLogprobs(packed.batch, cache, packed.targets, 1.0f, /*keep=*/true, logprobs,
-                          entropies);
-  backend.Backward(dlogprobs, {}, grads->span());
+  size_t first = 0;
+  for (const PackedBatch& packed : batches) {
+    const size_t targets = packed.targets.size();
+    backend.ForwardLogprobs(packed.batch, cache, packed.targets, 1.0f, /*keep=*/true,
+                            std::span(logprobs).subspan(first, targets),
+                            std::span(entropies).subspan(first, targets));
+    backend.Backward(dlogprobs.subspan(first, targets), {}, grads->span());
+    first += targets;
+  }
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
@@ -91,17 +98,24 @@ OrderedJson Measure(const LearnerFlags& flags) {
   for (size_t g = 0; g < use.size(); ++g) use[g] = static_cast<int32_t>(g);
   constexpr int64_t kRows = 1024;  // learner.micro_batch_tokens by default
   const std::vector<PackedBatch> batches = Pack(groups.groups, use, kRows);
-  if (batches.size() != 1) throw std::invalid_argument("expected work that fits one batch");
-  const PackedBatch& packed = batches[0];
-  const auto cache = backend->NewCache(packed.pages);
+  int32_t rows = 0, pages = 0;
+  size_t targets = 0;
+  double flops = 0;
+  for (const PackedBatch& packed : batches) {
+    rows += packed.batch.rows();
+    pages = std::max(pages, packed.pages);
+    targets += packed.targets.size();
+    flops += UsefulFlops(packed, model.config);
+  }
+  const auto cache = backend->NewCache(pages);
   Buffer<float> grads(static_cast<size_t>(model.layout.size));
   PhiloxSequence draws(0, {Purpose::kGenerateData, 1});
-  std::vector<float> dlogprobs(packed.targets.size());
+  std::vector<float> dlogprobs(targets);
   for (float& d : dlogprobs) d = static_cast<float>(draws.Below(2001)) / 1000 - 1;
 
   std::vector<double> seconds;
   for (int run = 0; run <= flags.runs; ++run) {
-    const double s = MeasureRun(model, packed, *cache, dlogprobs, *backend, &grads);
+    const double s = MeasureRun(model, batches, *cache, dlogprobs, *backend, &grads);
     if (run > 0) seconds.push_back(s);  // the first warms up
   }
   struct rusage usage;
@@ -110,16 +124,13 @@ OrderedJson Measure(const LearnerFlags& flags) {
   ThreadPool pool(flags.threads);
   const kernels::Exec exec{&pool, kernels::DetectIsa()};
   OrderedJson fma;
-  if (const auto flops = FmaFlopsOfCall(exec)) {
+  if (const auto per_call = FmaFlopsOfCall(exec)) {
     const auto calls = MeasureRounds({{"fma", [&] { RunFma(exec); }}}, {5, 0.02});
-    fma = *flops / Median(calls[0]) / 1e9;
+    fma = *per_call / Median(calls[0]) / 1e9;
   }
-  return {{"seconds", Median(seconds)},
-          {"rows", packed.batch.rows()},
-          {"targets", packed.targets.size()},
-          {"useful_flops", UsefulFlops(packed, model.config)},
-          {"fma_gflops", fma},
-          {"peak_rss_bytes", int64_t{usage.ru_maxrss} * 1024}};
+  return {{"seconds", Median(seconds)}, {"rows", rows},
+          {"targets", targets},         {"useful_flops", flops},
+          {"fma_gflops", fma},          {"peak_rss_bytes", int64_t{usage.ru_maxrss} * 1024}};
 }
 
 }  // namespace
