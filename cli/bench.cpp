@@ -51,9 +51,14 @@ void SubmitAll(const BenchFlags& flags, int32_t batch, const ModelConfig& config
 }
 
 // Tokens drawn a second once every prompt is in the cache.
-double MeasureDecode(int32_t batch, Engine* engine) {
-  const int64_t before = engine->stats().drawn;
-  while (engine->stats().drawn < before + batch) engine->Step();
+double MeasureDecode(int64_t prompt_rows, Engine* engine) {
+  const EngineStats before = engine->stats();
+  for (int64_t rows = 0; rows < prompt_rows;) {
+    const int64_t drawn = engine->stats().drawn;
+    if (!engine->Step()) break;
+    // What was drawn before this step has been a row since, and was none of a prompt's.
+    rows = (engine->stats().rows - before.rows) - (drawn - before.drawn);
+  }
   const int64_t begun = engine->stats().drawn;
   const auto begin = std::chrono::steady_clock::now();
   while (engine->Step()) {
@@ -82,7 +87,8 @@ double MedianSpeed(const BenchFlags& flags, int32_t batch, Backend& backend) {
   std::vector<double> speeds;
   for (int32_t run = 0; run <= flags.runs; ++run) {
     SubmitAll(flags, batch, backend.config(), &engine);
-    const double speed = flags.decode ? MeasureDecode(batch, &engine) : MeasurePrefill(&engine);
+    const double speed = flags.decode ? MeasureDecode(int64_t{batch} * flags.prompt_tokens, &engine)
+                                      : MeasurePrefill(&engine);
     engine.TakeResults();
     if (run > 0) speeds.push_back(speed);  // the first warms up
   }
