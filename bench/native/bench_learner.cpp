@@ -1,4 +1,4 @@
-// Forward and backward of one packed batch on the exact backend, as a learner's step runs them.
+// Forward and backward of a step's packed batches on the exact backend, as a learner runs them.
 //
 // Timed: laying out a new version of the weights (they are new in every step), clearing the
 // gradient, the forward with log-probabilities and entropies, the backward.
@@ -137,7 +137,7 @@ OrderedJson Measure(const LearnerFlags& flags) {
 }  // namespace hone::bench
 
 int main(int argc, char** argv) {
-  CLI::App program("Forward and backward of one packed batch; bench/learner runs it",
+  CLI::App program("Forward and backward of packed batches; bench/learner runs it",
                    "bench_learner");
   hone::bench::LearnerFlags flags;
   program.add_option("--model", flags.model, "Hugging Face folder")->required();
