@@ -32,6 +32,17 @@ hone_find(hone::zstd zstd.h zstd)
 hone_find(hone::xxhash xxhash.h xxhash)
 find_program(HONE_FLATC flatc REQUIRED)
 
+# Optional: without it the verifier `code` says that this build has no sandbox.
+find_path(HONE_SECCOMP_INCLUDE seccomp.h)
+find_library(HONE_SECCOMP_LIBRARY seccomp)
+if(HONE_SECCOMP_INCLUDE AND HONE_SECCOMP_LIBRARY)
+  add_library(hone::seccomp INTERFACE IMPORTED GLOBAL)
+  target_include_directories(hone::seccomp SYSTEM INTERFACE ${HONE_SECCOMP_INCLUDE})
+  target_link_libraries(hone::seccomp INTERFACE ${HONE_SECCOMP_LIBRARY})
+else()
+  message(STATUS "libseccomp was not found: this build has no `code` verifier")
+endif()
+
 # LibTorch is the PyPI wheel, unpacked by tools/setup.sh. Its own package file demands a CUDA toolkit,
 # so the imported target is defined here. Only policy/'s torch module and tests link it.
 if(DEFINED ENV{HONE_CACHE})

@@ -9,7 +9,7 @@
 namespace hone {
 
 std::vector<std::string> VerifierNames() {
-  return {"format", "exact_match", "arithmetic", "countdown", "random"};
+  return {"format", "exact_match", "arithmetic", "countdown", "random", "code"};
 }
 
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed) {
@@ -19,6 +19,13 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
   if (name == "arithmetic") return MakeArithmeticVerifier(config.options);
   if (name == "countdown") return MakeCountdownVerifier(config.options);
   if (name == "random") return MakeRandomVerifier(config.options, seed);
+  if (name == "code") {
+#ifdef HONE_SANDBOX
+    return MakeCodeVerifier(config.options);
+#else
+    throw RunError("code: this build has no sandbox; install libseccomp-dev and build again");
+#endif
+  }
   if (name.find('/') != std::string::npos) {
     throw UsageError(
         fmt::format("verifier: expected the name of a built-in verifier, found the path \"{}\"; "

@@ -21,9 +21,16 @@ struct Sample {
   uint32_t index = 0;           // of the sample in its group
 };
 
+enum class ErrorCause {
+  kUndecided,  // the text or the data line does not let it decide
+  kTimeout,    // what was judged ran into its limit of time
+  kMachine,    // this machine failed; another try may go well
+};
+
 struct Verdict {
   double reward = 0;
   std::optional<std::string> error;  // set when the verifier could not decide; reward is 0 then
+  ErrorCause cause = ErrorCause::kUndecided;  // of the error
 };
 
 // Thread contract: Score may be called from several threads at once.
@@ -44,8 +51,9 @@ struct RewardConfig {
   Json options = Json::object();
 };
 
-// Makes a verifier by name: format, exact_match, arithmetic, countdown, random. `seed` is the
-// run's. Throws UsageError for an unknown name (with the nearest) or option.
+// Makes a verifier by name: format, exact_match, arithmetic, countdown, random, code. `seed` is the
+// run's. Throws UsageError for an unknown name (with the nearest) or option, RunError where this
+// machine or build cannot run the verifier.
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
 std::vector<std::string> VerifierNames();
 

@@ -16,6 +16,7 @@ packages=(
   nlohmann-json3-dev libpcre2-dev libutf8proc-dev                 # JSON, tokenizers
   libgmp-dev libzstd-dev libxxhash-dev                            # exact arithmetic, traces, fingerprints
   libprotobuf-dev protobuf-compiler                               # TensorBoard files
+  bubblewrap libseccomp-dev                                       # the sandbox of the verifier `code`
   libgtest-dev libgmock-dev                                       # tests
 )
 

@@ -33,4 +33,12 @@ std::unique_ptr<Verifier> MakeCountdownVerifier(const Json& options);
 // control experiment. No options.
 std::unique_ptr<Verifier> MakeRandomVerifier(const Json& options, uint64_t seed);
 
+// Runs the completion's program (reward/code/code_block.h) against the tests of the data line
+// (reward/code/code_tests.h) in a sandbox (docs/sandbox.md). 1 when it passes all; a time-out is an
+// error (ErrorCause::kTimeout). Options: language = "auto" (by the fence's label; "python", "cpp"),
+// tests_column = "tests", credit = "all" ("fraction": of the tests passed), timeout_s = 5 (CPU time
+// of a test), total_timeout_s = 60 (of a sample), memory_mib = 512 (of a process). Throws RunError
+// where no sandbox can be made.
+std::unique_ptr<Verifier> MakeCodeVerifier(const Json& options);
+
 }  // namespace hone
