@@ -21,12 +21,20 @@ Next RewardWorker::Handle(Message message) {
 }
 
 Next RewardWorker::Work(std::chrono::steady_clock::time_point deadline) {
-  while (!waiting_.empty() && std::chrono::steady_clock::now() < deadline) {
-    const Next next = StrikeAt(waiting_.front().task.group_id);
-    if (next != Next::kGoOn) return next;
-    RolloutGroup group = std::move(waiting_.front());
-    waiting_.pop_front();
-    link().Send(ring().scorer->Score(std::move(group)));
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (!scoring_.valid()) {
+      if (waiting_.empty()) break;
+      const Next next = StrikeAt(waiting_.front().task.group_id);
+      if (next != Next::kGoOn) return next;
+      scored_group_ = waiting_.front().task.group_id;
+      scoring_ = std::async(std::launch::async, [&scorer = *ring().scorer,
+                                                 group = std::move(waiting_.front())]() mutable {
+        return scorer.Score(std::move(group));
+      });
+      waiting_.pop_front();
+    }
+    if (scoring_.wait_until(deadline) != std::future_status::ready) break;
+    link().Send(scoring_.get());
     link().Send(Credit{1});
     link().Advance();
   }
@@ -34,12 +42,12 @@ Next RewardWorker::Work(std::chrono::steady_clock::time_point deadline) {
 }
 
 std::chrono::milliseconds RewardWorker::patience() const {
-  return waiting_.empty() ? kSlice : std::chrono::milliseconds{0};
+  return waiting_.empty() && !scoring_.valid() ? kSlice : std::chrono::milliseconds{0};
 }
 
 std::string RewardWorker::state() const {
-  if (waiting_.empty()) return "waits for groups to score";
-  return "scores group " + std::to_string(waiting_.front().task.group_id);
+  if (scoring_.valid()) return "scores group " + std::to_string(scored_group_);
+  return "waits for groups to score";
 }
 
 }  // namespace hone

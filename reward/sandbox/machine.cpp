@@ -121,11 +121,11 @@ void ExpectHolds(const Machine& machine) {
   short_limits.cpu_ms = 50;
   short_limits.wall_ms = 5'000;
   if (RunRole(machine, Root::kNothing, {"spin"}, short_limits).end != RunEnd::kCpuTime) {
-    Refuse("CPU time is not limited", kNeeds);
+    Refuse("a sandbox was made, but does not hold: CPU time is not limited", kNeeds);
   }
   short_limits.wall_ms = 50;
   if (RunRole(machine, Root::kNothing, {"sleep"}, short_limits).end != RunEnd::kWallTime) {
-    Refuse("wall time is not limited", kNeeds);
+    Refuse("a sandbox was made, but does not hold: wall time is not limited", kNeeds);
   }
 }
 
