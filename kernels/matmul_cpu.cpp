@@ -142,12 +142,13 @@ void FewRows(const MatmulBlock& block) {
 
 void Block(const MatmulBlock& block) {
   if (block.rows < kTileRows) return FewRows(block);
+  const int64_t tile_rows = EvenPart(block.rows, kTileRows);
   TileRows rows;
   for (int64_t group = 0; group < block.columns; group += kGroupColumns) {
     const int64_t end = Smaller(group + kGroupColumns, block.columns);
     for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {
-      for (int64_t row = 0; row < block.rows; row += kTileRows) {
-        const int64_t count = Smaller(kTileRows, block.rows - row);
+      for (int64_t row = 0; row < block.rows; row += tile_rows) {
+        const int64_t count = Smaller(tile_rows, block.rows - row);
         const TileFunction tile = NarrowTile<false>(count);
         rows.Take(block.a + row * block.lda + begin, block.lda, count,
                   Smaller(kDepth, block.k - begin));
