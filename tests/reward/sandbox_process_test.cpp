@@ -326,6 +326,20 @@ TEST_F(ProcessTest, RunsShareNothing) {
       ProcessError);
 }
 
+TEST_F(ProcessTest, TheNextRunMeetsNoOrphan) {
+  Process process(machine(), Python("others = []\n"
+                                    "for pid in range(2, 200):\n"
+                                    "  if pid != os.getpid():\n"
+                                    "    try: os.kill(pid, 0); others.append(pid)\n"
+                                    "    except ProcessLookupError: pass\n"
+                                    "print(others, flush=True)\n"
+                                    "if os.fork() == 0: time.sleep(100)\n"));
+  for (int i = 0; i < 3; ++i) {
+    process.Send("");
+    EXPECT_EQ(process.Receive().output, "[]\n");
+  }
+}
+
 TEST_F(ProcessTest, EndsWhatStillRunsWhenItIsLetGo) {
   {
     Process process(machine(),
