@@ -6,9 +6,35 @@
 #include "common/file.h"
 
 namespace hone {
+namespace {
+
+// Parsing needs no stack, but writing and comparing do: a level each.
+void CheckDepth(std::string_view text, const std::string& path, const std::string& where) {
+  int64_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxJsonDepth) {
+        throw FileError(path, where,
+                        fmt::format("expected JSON of at most {} levels", kMaxJsonDepth));
+      }
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+}  // namespace
 
 Json ReadJson(const std::filesystem::path& path) {
   const std::string text = ReadFile(path);
+  CheckDepth(text, path.string(), "");
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
@@ -20,15 +46,21 @@ Json ReadJson(const std::filesystem::path& path) {
 }
 
 Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number) {
+  return ParseJson(line, path.string(), fmt::format("line {}", number));
+}
+
+Json ParseJson(const std::string& text, const std::string& path, const std::string& where) {
+  CheckDepth(text, path, where);
   try {
-    return Json::parse(line);
+    return Json::parse(text);
   } catch (const Json::parse_error& error) {
+    const bool utf8 = std::string_view(error.what()).find("ill-formed UTF-8") != std::string::npos;
     throw FileError(
-        path.string(), fmt::format("line {}", number),
-        fmt::format("expected one JSON value a line, found something else at byte {}", error.byte));
+        path, where,
+        utf8 ? fmt::format("expected UTF-8 text, found other bytes at byte {}", error.byte)
+             : fmt::format("expected one JSON value, found something else at byte {}", error.byte));
   } catch (const Json::exception& error) {
-    throw FileError(path.string(), fmt::format("line {}", number),
-                    fmt::format("expected one JSON value a line: {}", error.what()));
+    throw FileError(path, where, fmt::format("expected one JSON value: {}", error.what()));
   }
 }
 

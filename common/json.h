@@ -10,11 +10,16 @@ namespace hone {
 using Json = nlohmann::json;                 // keys sorted
 using OrderedJson = nlohmann::ordered_json;  // keys as written
 
+// Deeper JSON is refused: what walks over it takes a stack frame a level.
+inline constexpr int64_t kMaxJsonDepth = 200;
+
 // Parses a whole file. Throws FileError with the byte where the text stops being JSON.
 Json ReadJson(const std::filesystem::path& path);
 
 // Parses one line of a JSON Lines file. Throws FileError naming the line.
 Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number);
+// Parses one text; `path` and `where` are what a FileError names.
+Json ParseJson(const std::string& text, const std::string& path, const std::string& where);
 
 // One line of text, invalid UTF-8 replaced by U+FFFD.
 std::string Dump(const Json& json);
