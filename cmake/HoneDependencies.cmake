@@ -55,6 +55,22 @@ target_link_directories(hone::torch INTERFACE ${torch_lib} ${torch_cuda_libs})
 target_link_libraries(hone::torch INTERFACE ${torch_lib}/libtorch_cpu.so ${torch_lib}/libc10.so)
 target_link_options(hone::torch INTERFACE -Wl,-rpath,${torch_lib} -Wl,--allow-shlib-undefined)
 
+# Arrow is the PyPI wheel pyarrow, unpacked by `HONE_PARQUET=1 tools/setup.sh`. Only rollout/'s parquet module and tests
+# link it; without it hone reads no Parquet.
+file(STRINGS ${CMAKE_SOURCE_DIR}/tools/versions.sh arrow_version REGEX "^HONE_ARROW_VERSION=")
+string(REPLACE "HONE_ARROW_VERSION=" "" arrow_version ${arrow_version})
+set(HONE_ARROW ${hone_cache}/arrow-${arrow_version} CACHE PATH "The unpacked Arrow wheel (holds pyarrow/)")
+file(GLOB arrow_libs ${HONE_ARROW}/pyarrow/libparquet.so.* ${HONE_ARROW}/pyarrow/libarrow.so.*)
+if(HONE_PARQUET STREQUAL "ON" AND NOT arrow_libs)
+  message(FATAL_ERROR "Arrow was not found under ${HONE_ARROW}: run HONE_PARQUET=1 tools/setup.sh, or set HONE_ARROW")
+endif()
+if(HONE_PARQUET AND arrow_libs)
+  add_library(hone::parquet INTERFACE IMPORTED GLOBAL)
+  target_include_directories(hone::parquet SYSTEM INTERFACE ${HONE_ARROW}/pyarrow/include)
+  target_link_libraries(hone::parquet INTERFACE ${arrow_libs})
+  target_link_options(hone::parquet INTERFACE -Wl,-rpath,${HONE_ARROW}/pyarrow)
+endif()
+
 if(HONE_CUDA)
   find_package(CUDAToolkit REQUIRED)
   if(NOT EXISTS ${torch_lib}/libtorch_cuda.so)

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 
 namespace hone {
@@ -18,8 +19,12 @@ Json ReadJson(const std::filesystem::path& path);
 
 // Parses one line of a JSON Lines file. Throws FileError naming the line.
 Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number);
-// Parses one text; `path` and `where` are what a FileError names.
-Json ParseJson(const std::string& text, const std::string& path, const std::string& where);
+// Parses one text. Throws BadJson, which says what is wrong with it; whoever knows where the text
+// stands turns that into a FileError.
+struct BadJson : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+Json ParseJson(const std::string& text);
 
 // One line of text, invalid UTF-8 replaced by U+FFFD.
 std::string Dump(const Json& json);
