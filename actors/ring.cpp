@@ -26,11 +26,13 @@ std::shared_ptr<Ring> MakeRing(const RunOptions& options) {
   if (model.tokenizer == nullptr) {
     throw FileError(config.policy.model, "", "has no tokenizer.json, which training needs");
   }
-  ring->rows = ReadPrompts(config.data.train, config.data, *model.tokenizer,
-                           config.rollout.max_prompt_length);
+  PromptSet prompts = ReadPrompts(config.data.train, config.data, *model.tokenizer,
+                                  config.rollout.max_prompt_length);
+  ring->rows = std::move(prompts.rows);
   ring->scorer = std::make_unique<const Scorer>(options.rewards, config.run.seed, model.tokenizer);
   ring->session =
       std::make_unique<Session>(config, options.folder, options.resume, options.threads);
+  WriteDataReport(options.folder, prompts.report);
   // The weights are the largest frame there is; the table before them is small.
   const int64_t weights = model.layout.size * static_cast<int64_t>(sizeof(float));
   ring->socket.max_frame_bytes = std::max(ring->socket.max_frame_bytes, weights);

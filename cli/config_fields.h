@@ -49,9 +49,15 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
   visitor.Section("data");
   visitor.Field("train", c.data.train, Limits{});
   visitor.Field("prompt_column", c.data.prompt_column, Limits{});
+  visitor.Field("prompt_template", c.data.prompt_template, Limits{});
+  visitor.Field("messages_column", c.data.messages_column, Limits{});
   visitor.Field("system_prompt", c.data.system_prompt, Limits{});
+  visitor.Field("on_error", c.data.on_error, OneOf({"stop", "skip"}));
   visitor.Field("shuffle", c.data.shuffle, Limits{});
-  if (train) visitor.Field("answer_column", c.data.answer_column, Limits{});
+  if (train) {
+    visitor.Field("answer_column", c.data.answer_column, Limits{});
+    visitor.Field("answer_from", c.data.answer_from, OneOf({"column", "gsm8k", "boxed"}));
+  }
 
   if (train) {
     visitor.Section("rollout");

@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/nearest.h"
+#include "rollout/prompt_template.h"
 
 namespace hone {
 namespace {
@@ -172,11 +173,15 @@ class Reader {
   }
   void Read(const toml::node& node, const std::string& key, std::vector<std::string>& member,
             const Limits&) const {
-    const toml::array* array = node.as_array();
-    if (array == nullptr) Wrong(node, key, "an array of strings");
     member.clear();
+    if (node.is_string()) {  // one alone
+      member.push_back(node.as_string()->get());
+      return;
+    }
+    const toml::array* array = node.as_array();
+    if (array == nullptr) Wrong(node, key, "a string or an array of strings");
     for (const auto& item : *array) {
-      if (!item.is_string()) Wrong(item, key, "an array of strings");
+      if (!item.is_string()) Wrong(item, key, "a string or an array of strings");
       member.push_back(item.as_string()->get());
     }
   }
@@ -286,8 +291,7 @@ void ReadRewards(Reader& reader, const std::string& path, const toml::table& roo
   for (const auto& item : *array) run->rewards.push_back(ReadReward(reader, path, item));
   // Where the answer stands is said once, in [data]; a [[reward]] may still say otherwise.
   for (auto& reward : run->rewards) {
-    const bool compares = reward.verifier == "exact_match" || reward.verifier == "arithmetic";
-    if (compares) reward.options.emplace("answer_column", run->config.data.answer_column);
+    UseAnswerColumn(run->config.data.answer_column, &reward);
   }
   for (const auto& reward : run->rewards) {
     const auto named = [&](const RewardConfig& other) { return other.verifier == reward.gate; };
@@ -318,6 +322,11 @@ void CheckTogether(Command command, const std::string& path, const RunConfig& ru
     refuse("[rollout] replay: expected source = \"replay\" beside it, found source = \"generate\"");
   }
   if (!replay && c.data.train.empty()) refuse("[data] train: expected a file, found none");
+  try {
+    PromptTemplate{c.data.prompt_template};
+  } catch (const UsageError& error) {
+    refuse(std::string("[data] prompt_template: ") + error.what());
+  }
   if (!replay && command == Command::kTrain && run.rewards.empty()) {
     refuse("[[reward]]: expected at least one verifier, found none");
   }

@@ -1,6 +1,7 @@
 // hone eval: pass@k, mean reward and mean length of a policy on held-out problems.
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <memory>
@@ -20,7 +21,8 @@ namespace {
 struct EvalFlags {
   PolicyFlags policy;
   SamplingFlags sampling;
-  std::string data, output;
+  std::vector<std::string> data;
+  std::string output;
   DataSection columns;
   std::vector<std::string> verifiers, settings;
   EvalOptions options;
@@ -47,6 +49,7 @@ std::vector<RewardConfig> ParseRewards(const EvalFlags& flags) {
   std::vector<RewardConfig> rewards;
   for (const std::string& text : flags.verifiers) rewards.push_back(ParseVerifier(text));
   rewards.front().options = ParseOptions(flags.settings);  // of the first
+  for (RewardConfig& reward : rewards) UseAnswerColumn(flags.columns.answer_column, &reward);
   return rewards;
 }
 
@@ -58,7 +61,8 @@ std::vector<PromptRow> ReadRows(const EvalFlags& flags, const ModelFolder& folde
   // A completion needs one position at least.
   int64_t longest = folder.config.max_position_embeddings - 1;
   if (flags.max_prompt_length > 0) longest = std::min(longest, flags.max_prompt_length);
-  std::vector<PromptRow> rows = ReadPrompts(flags.data, flags.columns, *folder.tokenizer, longest);
+  std::vector<PromptRow> rows =
+      ReadPrompts(flags.data, flags.columns, *folder.tokenizer, longest).rows;
   if (flags.limit > 0 && flags.limit < static_cast<int64_t>(rows.size())) rows.resize(flags.limit);
   return rows;
 }
@@ -119,6 +123,25 @@ bool GreedyByDefault(const EvalFlags& flags) {
   return only_one && flags.options.num_generations == 0 && flags.sampling.temperature->count() == 0;
 }
 
+// As the keys of these names in [data].
+void AddDataFlags(CLI::App& command, DataSection* data) {
+  command.add_option("--prompt-column", data->prompt_column)->capture_default_str();
+  command.add_option("--prompt-template", data->prompt_template,
+                     "the prompt with {column}s in it, instead of --prompt-column");
+  command
+      .add_option("--answer-column", data->answer_column,
+                  "where the right answer stands, for verifiers that compare")
+      ->capture_default_str();
+  command
+      .add_option("--answer-from", data->answer_from,
+                  "the answer within that column: column, gsm8k or boxed")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"column", "gsm8k", "boxed"}));
+  command.add_option("--on-error", data->on_error, "at a row that cannot be used: stop or skip")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"stop", "skip"}));
+}
+
 void RunEval(EvalFlags flags) {
   const std::vector<RewardConfig> rewards = ParseRewards(flags);
   const LoadedPolicy policy = LoadPolicy(flags.policy);
@@ -146,8 +169,14 @@ void AddEvalCommand(CLI::App& program) {
       "Greedy when the only k is 1 and neither --temperature nor --num-generations is given; else "
       "sampled.");
   AddPolicyFlags(*command, &flags->policy);
-  command->add_option("--data", flags->data, "JSON Lines of problems")->required();
-  command->add_option("--prompt-column", flags->columns.prompt_column)->capture_default_str();
+  command
+      ->add_option(
+          "--data", flags->data,
+          "problems: JSON Lines, a JSON array or Parquet; a file or a pattern (repeatable)")
+      ->required()
+      ->allow_extra_args(false)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  AddDataFlags(*command, &flags->columns);
   command->add_option("--system-prompt", flags->columns.system_prompt,
                       "text put before each prompt");
   command

@@ -9,7 +9,6 @@
 #include "cli/load_policy.h"
 #include "cli/result_lines.h"
 #include "common/error.h"
-#include "common/file.h"
 #include "common/log.h"
 
 namespace hone {
@@ -23,24 +22,22 @@ struct GenerateFlags {
   std::string output;
 };
 
-std::vector<int32_t> ReadPrompt(const InputLine& line, const Json& json,
+std::vector<int32_t> ReadPrompt(const RowPlace& place, const Json& json,
                                 const ModelFolder& folder) {
-  if (!json.is_object())
-    line.Fail(fmt::format("expected a JSON object, found {}", json.type_name()));
   const bool text = json.contains("prompt"), ids = json.contains("tokens");
-  if (text && ids) line.Fail("has both \"prompt\" and \"tokens\": give one");
+  if (text && ids) place.Fail("has both \"prompt\" and \"tokens\": give one");
   if (!text && !ids && json.contains("messages")) {
-    line.Fail(
+    place.Fail(
         "has \"messages\", but chat templates are not supported yet: give \"prompt\" or "
         "\"tokens\"");
   }
-  if (!text && !ids) line.Fail("expected \"prompt\" (text) or \"tokens\" (ids), found neither");
+  if (!text && !ids) place.Fail("expected \"prompt\" (text) or \"tokens\" (ids), found neither");
   std::vector<int32_t> tokens =
-      text ? ReadText(line, "prompt", json.at("prompt"), folder)
-           : ReadTokenIds(line, "tokens", json.at("tokens"), folder.config.vocab_size);
-  if (tokens.empty()) line.Fail("the prompt is empty");
+      text ? ReadText(place, "prompt", json.at("prompt"), folder)
+           : ReadTokenIds(place, "tokens", json.at("tokens"), folder.config.vocab_size);
+  if (tokens.empty()) place.Fail("the prompt is empty");
   if (static_cast<int64_t>(tokens.size()) >= folder.config.max_position_embeddings) {
-    line.Fail(fmt::format(
+    place.Fail(fmt::format(
         "the prompt has {} tokens, which leaves no room for a completion: the model has {} "
         "positions",
         tokens.size(), folder.config.max_position_embeddings));
@@ -51,8 +48,8 @@ std::vector<int32_t> ReadPrompt(const InputLine& line, const Json& json,
 std::vector<std::vector<int32_t>> ReadPromptLines(const std::string& path,
                                                   const ModelFolder& folder) {
   std::vector<std::vector<int32_t>> prompts;
-  ForEachLine(path, [&](const std::string& text, int64_t number) {
-    prompts.push_back(ReadPrompt({path, number}, ParseJsonLine(text, path, number), folder));
+  ForEachRow(path, [&](const RowPlace& place, const std::string& text) {
+    prompts.push_back(ReadPrompt(place, ParseRow(place, text), folder));
   });
   if (prompts.empty()) throw FileError(path, "", "expected at least one prompt, found none");
   return prompts;
@@ -124,7 +121,8 @@ void AddGenerateCommand(CLI::App& program) {
       "tokens depend on the weights, the prompt, the sampling flags, --seed, index and sample "
       "alone.");
   AddPolicyFlags(*command, &flags->policy);
-  command->add_option("--prompts", flags->prompts, "JSON Lines of prompts")->required();
+  command->add_option("--prompts", flags->prompts, "JSON Lines, a JSON array or Parquet")
+      ->required();
   command->add_option("--num-generations", flags->num_generations, "samples of each prompt")
       ->capture_default_str();
   AddSamplingFlags(*command, &flags->sampling);

@@ -69,41 +69,37 @@ GenerationParams MakeGenerationParams(const SamplingFlags& flags, const ModelFol
   return params;
 }
 
-void InputLine::Fail(const std::string& message) const {
-  throw FileError(path, fmt::format("line {}", number), message);
-}
-
-std::vector<int32_t> ReadTokenIds(const InputLine& line, const std::string& key, const Json& json,
+std::vector<int32_t> ReadTokenIds(const RowPlace& place, const std::string& key, const Json& json,
                                   int64_t vocab_size) {
   if (!json.is_array()) {
-    line.Fail(
+    place.Fail(
         fmt::format("\"{}\": expected an array of token ids, found {}", key, json.type_name()));
   }
   std::vector<int32_t> tokens;
   tokens.reserve(json.size());
   for (const Json& id : json) {
     if (!id.is_number_integer() || id < 0 || id >= vocab_size) {
-      line.Fail(fmt::format("\"{}\": expected token ids from 0 to {}, found {}", key,
-                            vocab_size - 1, Dump(id)));
+      place.Fail(fmt::format("\"{}\": expected token ids from 0 to {}, found {}", key,
+                             vocab_size - 1, Dump(id)));
     }
     tokens.push_back(id.get<int32_t>());
   }
   return tokens;
 }
 
-std::vector<int32_t> ReadText(const InputLine& line, const std::string& key, const Json& json,
+std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, const Json& json,
                               const ModelFolder& folder) {
   if (!json.is_string()) {
-    line.Fail(fmt::format("\"{}\": expected text, found {}", key, json.type_name()));
+    place.Fail(fmt::format("\"{}\": expected text, found {}", key, json.type_name()));
   }
   if (folder.tokenizer == nullptr) {
-    line.Fail(fmt::format("\"{}\" is text, but {} has no tokenizer.json: give token ids", key,
-                          folder.path.string()));
+    place.Fail(fmt::format("\"{}\" is text, but {} has no tokenizer.json: give token ids", key,
+                           folder.path.string()));
   }
   std::vector<int32_t> tokens = folder.tokenizer->Encode(json.get_ref<const std::string&>());
   for (const int32_t token : tokens) {
     if (token >= folder.config.vocab_size) {
-      line.Fail(
+      place.Fail(
           fmt::format("\"{}\": the tokenizer gives token {}, but the model has tokens 0 to {} only",
                       key, token, folder.config.vocab_size - 1));
     }

@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "policy/backend.h"
 #include "policy/files/model_folder.h"
+#include "rollout/data_file.h"
 #include "rollout/engine.h"
 
 namespace hone {
@@ -40,19 +41,12 @@ void AddSamplingFlags(CLI::App& command, SamplingFlags* flags);
 // With the model's EOS; a temperature of 0 means greedy, as vLLM has it. Throws UsageError.
 GenerationParams MakeGenerationParams(const SamplingFlags& flags, const ModelFolder& folder);
 
-// A line of a JSON Lines file: for errors that name it.
-struct InputLine {
-  std::string path;
-  int64_t number = 0;
-  [[noreturn]] void Fail(const std::string& message) const;  // FileError
-};
-
 // The ids in `json` (the value of `key`). Throws FileError when it is no array of ids from 0 to
 // vocab_size - 1.
-std::vector<int32_t> ReadTokenIds(const InputLine& line, const std::string& key, const Json& json,
+std::vector<int32_t> ReadTokenIds(const RowPlace& place, const std::string& key, const Json& json,
                                   int64_t vocab_size);
 // The text at `key` as tokens. Throws FileError when it is no text, or the model has no tokenizer.
-std::vector<int32_t> ReadText(const InputLine& line, const std::string& key, const Json& json,
+std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, const Json& json,
                               const ModelFolder& folder);
 
 // The text of a completion, special tokens (EOS) left out; null without a tokenizer.

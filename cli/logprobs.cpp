@@ -9,7 +9,6 @@
 #include "cli/load_policy.h"
 #include "cli/result_lines.h"
 #include "common/error.h"
-#include "common/file.h"
 
 namespace hone {
 namespace {
@@ -32,10 +31,10 @@ struct Scored {
 
 // A prompt and its completion are made into tokens each on its own, as they were when one was
 // sampled from the other.
-Scored JoinCompletion(const InputLine& line, std::vector<int32_t> prompt,
+Scored JoinCompletion(const RowPlace& place, std::vector<int32_t> prompt,
                       const std::vector<int32_t>& completion) {
   if (prompt.empty())
-    line.Fail("the prompt is empty: nothing gives the first token its probability");
+    place.Fail("the prompt is empty: nothing gives the first token its probability");
   Scored scored;
   scored.first = static_cast<int32_t>(prompt.size());
   scored.tokens = std::move(prompt);
@@ -43,29 +42,27 @@ Scored JoinCompletion(const InputLine& line, std::vector<int32_t> prompt,
   return scored;
 }
 
-Scored ReadScored(const InputLine& line, const Json& json, const ModelFolder& folder) {
-  if (!json.is_object())
-    line.Fail(fmt::format("expected a JSON object, found {}", json.type_name()));
+Scored ReadScored(const RowPlace& place, const Json& json, const ModelFolder& folder) {
   const int64_t vocab = folder.config.vocab_size;
   Scored scored;
   if (json.contains("tokens")) {
-    scored.tokens = ReadTokenIds(line, "tokens", json.at("tokens"), vocab);
-    if (scored.tokens.empty()) line.Fail("\"tokens\": expected at least one token, found none");
+    scored.tokens = ReadTokenIds(place, "tokens", json.at("tokens"), vocab);
+    if (scored.tokens.empty()) place.Fail("\"tokens\": expected at least one token, found none");
   } else if (json.contains("prompt_tokens") && json.contains("completion_tokens")) {
     scored = JoinCompletion(
-        line, ReadTokenIds(line, "prompt_tokens", json.at("prompt_tokens"), vocab),
-        ReadTokenIds(line, "completion_tokens", json.at("completion_tokens"), vocab));
+        place, ReadTokenIds(place, "prompt_tokens", json.at("prompt_tokens"), vocab),
+        ReadTokenIds(place, "completion_tokens", json.at("completion_tokens"), vocab));
   } else if (json.contains("prompt") && json.contains("completion")) {
-    scored = JoinCompletion(line, ReadText(line, "prompt", json.at("prompt"), folder),
-                            ReadText(line, "completion", json.at("completion"), folder));
+    scored = JoinCompletion(place, ReadText(place, "prompt", json.at("prompt"), folder),
+                            ReadText(place, "completion", json.at("completion"), folder));
   } else {
-    line.Fail(
+    place.Fail(
         "expected \"tokens\", or \"prompt\" and \"completion\", or \"prompt_tokens\" and "
         "\"completion_tokens\"");
   }
   if (static_cast<int64_t>(scored.tokens.size()) > folder.config.max_position_embeddings) {
-    line.Fail(fmt::format("has {} tokens; the model has {} positions", scored.tokens.size(),
-                          folder.config.max_position_embeddings));
+    place.Fail(fmt::format("has {} tokens; the model has {} positions", scored.tokens.size(),
+                           folder.config.max_position_embeddings));
   }
   return scored;
 }
@@ -118,9 +115,8 @@ void RunLogprobs(const LogprobsFlags& flags) {
   const LoadedPolicy policy = LoadPolicy(flags.policy);
   std::vector<Pack> packs(1);
   size_t pages = 1;
-  ForEachLine(flags.input, [&](const std::string& text, int64_t number) {
-    const Json json = ParseJsonLine(text, flags.input, number);
-    const Scored scored = ReadScored({flags.input, number}, json, policy.folder);
+  ForEachRow(flags.input, [&](const RowPlace& place, const std::string& text) {
+    const Scored scored = ReadScored(place, ParseRow(place, text), policy.folder);
     if (!packs.back().Fits(scored)) packs.emplace_back();
     packs.back().Add(scored);
     pages = std::max(pages, packs.back().batch.pages.size());
@@ -146,7 +142,7 @@ void AddLogprobsCommand(CLI::App& program) {
       "gives those of the completion. To the bit what `hone generate` printed at the same "
       "temperature.");
   AddPolicyFlags(*command, &flags->policy);
-  command->add_option("--input", flags->input, "JSON Lines")->required();
+  command->add_option("--input", flags->input, "JSON Lines, a JSON array or Parquet")->required();
   command->add_option("--temperature", flags->temperature, "logits are divided by it")
       ->capture_default_str();
   command->add_option("--output", flags->output, "file for the result lines (default: stdout)");

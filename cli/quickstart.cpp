@@ -119,8 +119,10 @@ HeldOut Examine(const Quickstart& q, const RunConfig& train, const fs::path& mod
                                           .device = train.config.policy.device,
                                           .threads = q.threads});
   const ModelFolder& model = policy.folder;
-  const auto rows = ReadPrompts(q.output / "data/eval.jsonl", train.config.data, *model.tokenizer,
-                                train.config.rollout.max_prompt_length);
+  const std::vector<PromptRow> rows =
+      ReadPrompts({(q.output / "data/eval.jsonl").string()}, train.config.data, *model.tokenizer,
+                  train.config.rollout.max_prompt_length)
+          .rows;
   EvalOptions options;
   options.generation.sampling.greedy = true;
   options.generation.max_tokens = static_cast<int32_t>(train.config.rollout.max_completion_length);

@@ -23,10 +23,16 @@ struct PolicySection {
 };
 
 struct DataSection {
-  std::string train;  // a JSON Lines file
+  std::vector<std::string> train;  // data files or patterns of them, in order
   std::string prompt_column = "prompt";
-  std::string answer_column = "answer";
-  std::string system_prompt;  // put before each prompt, when not empty
+  std::string prompt_template;  // when not empty, the prompt, with {column}s in it
+  std::string messages_column = "messages";
+  std::string answer_column = "answer";  // of every verifier that compares with one
+  // Where in that column the answer stands: "column" (it is the answer), "gsm8k" (after ####),
+  // "boxed" (in the last \\boxed{}). Verifiers see the answer in the column's place.
+  std::string answer_from = "column";
+  std::string system_prompt;      // put before each prompt, when not empty
+  std::string on_error = "stop";  // at a row that cannot be used: "stop" or "skip"
   bool shuffle = true;
 };
 

@@ -32,6 +32,14 @@ int OpenForReading(const fs::path& path) {
   return fd;
 }
 
+// UTF-8's is no part of the text. UTF-16's says that nothing of it can be read.
+void SkipByteOrderMark(ByteSource& source) {
+  const std::string_view start = source.Peek(3);
+  if (start.starts_with("\xef\xbb\xbf")) source.Skip(3);
+  if (start.starts_with("\xff\xfe") || start.starts_with("\xfe\xff"))
+    throw DamagedBytes("expected UTF-8 text, found UTF-16");
+}
+
 }  // namespace
 
 std::string ReadFile(const fs::path& path) {
@@ -166,21 +174,44 @@ void LineLog::Append(std::string_view line) {
   if (!out_) ThrowWrite(path_, errno);
 }
 
-void ForEachLine(const fs::path& path,
-                 const std::function<void(const std::string&, int64_t)>& handle) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in || fs::is_directory(path)) {
-    throw FileError(path.string(), "",
-                    fmt::format("cannot read: {}", std::strerror(errno ? errno : EISDIR)));
-  }
+void ForEachLine(const fs::path& path, const LineHandler& handle) {
+  ForEachLine(*OpenBytes(path), path.string(), handle);
+}
+
+void ForEachLine(ByteSource& source, const std::string& name, const LineHandler& handle) {
   std::string line;
-  int64_t number = 0;
-  while (std::getline(in, line)) {
-    ++number;
+  int64_t number = 1;
+  size_t since_last = 0;  // bytes since the last line that was not blank
+  const auto end_line = [&] {
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (line.find_first_not_of(" \t") != std::string::npos) handle(line, number);
+    if (line.find_first_not_of(" \t") != std::string::npos) {
+      handle(line, number);
+      since_last = 0;
+    }
+    line.clear();
+    ++number;
+  };
+  const auto fail = [&](const std::string& message) {
+    throw FileError(name, fmt::format("line {}", number), message);
+  };
+  try {
+    SkipByteOrderMark(source);
+    for (std::string_view part = source.Peek(); !part.empty(); part = source.Peek()) {
+      const size_t newline = part.find('\n');
+      const size_t taken = newline == std::string_view::npos ? part.size() : newline + 1;
+      since_last += taken;
+      if (since_last > kMaxLineBytes) {
+        fail(line.empty() ? "expected a line, found nothing but blank"
+                          : fmt::format("expected at most {} MiB in a line", kMaxLineBytes >> 20));
+      }
+      line.append(part.substr(0, std::min(newline, part.size())));
+      source.Skip(taken);
+      if (newline != std::string_view::npos) end_line();
+    }
+  } catch (const DamagedBytes& error) {
+    fail(error.what());
   }
-  if (in.bad()) throw FileError(path.string(), "", "cannot read to the end");
+  if (!line.empty()) end_line();
 }
 
 }  // namespace hone

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "common/byte_source.h"
+
 namespace hone {
 
 // Throws FileError when the file is missing, no regular file, or unreadable.
@@ -66,10 +68,15 @@ class LineLog {
   std::ofstream out_;
 };
 
-// Calls handle(line, number) for every line that is not blank; numbers count from 1. Throws
-// FileError.
-void ForEachLine(const std::filesystem::path& path,
-                 const std::function<void(const std::string& line, int64_t number)>& handle);
+// Calls handle(line, number) for every line of UTF-8 text that is not blank, without its end (\n or
+// \r\n); numbers count from 1. gzip and zstd are unpacked on the way (common/byte_source.h). In
+// memory is one line. Throws FileError naming the line: damaged or cut off compressed data, UTF-16,
+// or nothing but blank in kMaxLineBytes, or a line of more.
+using LineHandler = std::function<void(const std::string& line, int64_t number)>;
+inline constexpr size_t kMaxLineBytes = size_t{64} << 20;
+void ForEachLine(const std::filesystem::path& path, const LineHandler& handle);
+// `name` is what errors call the source.
+void ForEachLine(ByteSource& source, const std::string& name, const LineHandler& handle);
 
 void SyncFolder(const std::filesystem::path& path);
 

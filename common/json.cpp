@@ -6,29 +6,58 @@
 #include "common/file.h"
 
 namespace hone {
+namespace {
+
+// Parsing needs no stack, but writing and comparing do: a level each.
+void CheckDepth(std::string_view text) {
+  int64_t depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxJsonDepth)
+        throw BadJson(fmt::format("expected JSON of at most {} levels", kMaxJsonDepth));
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+}
+
+}  // namespace
 
 Json ReadJson(const std::filesystem::path& path) {
   const std::string text = ReadFile(path);
   try {
-    return Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    throw FileError(path.string(), fmt::format("byte {}", error.byte),
-                    "expected JSON, found something else");
-  } catch (const Json::exception& error) {  // such as a number out of range
-    throw FileError(path.string(), "", fmt::format("expected JSON: {}", error.what()));
+    return ParseJson(text);
+  } catch (const BadJson& error) {
+    throw FileError(path.string(), "", error.what());
   }
 }
 
 Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number) {
   try {
-    return Json::parse(line);
+    return ParseJson(line);
+  } catch (const BadJson& error) {
+    throw FileError(path.string(), fmt::format("line {}", number), error.what());
+  }
+}
+
+Json ParseJson(const std::string& text) {
+  CheckDepth(text);
+  try {
+    return Json::parse(text);
   } catch (const Json::parse_error& error) {
-    throw FileError(
-        path.string(), fmt::format("line {}", number),
-        fmt::format("expected one JSON value a line, found something else at byte {}", error.byte));
-  } catch (const Json::exception& error) {
-    throw FileError(path.string(), fmt::format("line {}", number),
-                    fmt::format("expected one JSON value a line: {}", error.what()));
+    const bool utf8 = std::string_view(error.what()).find("ill-formed UTF-8") != std::string::npos;
+    throw BadJson(
+        utf8 ? fmt::format("expected UTF-8 text, found other bytes at byte {}", error.byte)
+             : fmt::format("expected one JSON value, found something else at byte {}", error.byte));
+  } catch (const Json::exception& error) {  // such as a number out of range
+    throw BadJson(fmt::format("expected one JSON value: {}", error.what()));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 
 namespace hone {
@@ -10,11 +11,20 @@ namespace hone {
 using Json = nlohmann::json;                 // keys sorted
 using OrderedJson = nlohmann::ordered_json;  // keys as written
 
+// Deeper JSON is refused: what walks over it takes a stack frame a level.
+inline constexpr int64_t kMaxJsonDepth = 200;
+
 // Parses a whole file. Throws FileError with the byte where the text stops being JSON.
 Json ReadJson(const std::filesystem::path& path);
 
 // Parses one line of a JSON Lines file. Throws FileError naming the line.
 Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number);
+// Parses one text. Throws BadJson, which says what is wrong with it; whoever knows where the text
+// stands turns that into a FileError.
+struct BadJson : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+Json ParseJson(const std::string& text);
 
 // One line of text, invalid UTF-8 replaced by U+FFFD.
 std::string Dump(const Json& json);

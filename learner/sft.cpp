@@ -5,25 +5,25 @@
 #include <algorithm>
 
 #include "common/error.h"
-#include "common/file.h"
 #include "common/json.h"
 #include "learner/run_state.h"
+#include "rollout/prompt_template.h"
 #include "rollout/prompts.h"
 
 namespace hone {
 namespace fs = std::filesystem;
 namespace {
 
-// Reads one line's fields; errors name the line.
-class LineReader {
- public:
-  LineReader(const fs::path& path, int64_t number, const Json& json)
-      : path_(path), number_(number), json_(json) {
-    if (!json.is_object()) Fail("expected a JSON object");
-  }
+constexpr char kNoDemonstration[] = "no demonstration";
 
-  [[noreturn]] void Fail(const std::string& message) const {
-    throw FileError(path_.string(), fmt::format("line {}", number_), message);
+// Reads one row's fields; errors name the row.
+class RowReader {
+ public:
+  RowReader(const RowPlace& place, const Json& json) : place_(place), json_(json) {}
+
+  [[noreturn]] void Fail(const std::string& message,
+                         const std::string& reason = kNoDemonstration) const {
+    place_.Fail(message, reason);
   }
 
   bool Has(const std::string& key) const { return json_.contains(key); }
@@ -50,70 +50,76 @@ class LineReader {
     return tokens;
   }
 
+  std::string Prompt(const DataSection& data, const PromptTemplate& prompt_template) const {
+    return data.system_prompt + (prompt_template.empty() ? Text(data.prompt_column)
+                                                         : prompt_template.Fill(place_, json_));
+  }
+
  private:
-  const fs::path& path_;
-  int64_t number_;
+  const RowPlace& place_;
   const Json& json_;
 };
 
-Learner::Example ReadExample(const LineReader& line, const DataSection& data,
-                             const ModelFolder& model) {
+Learner::Example ReadExample(const RowReader& row, const DataSection& data,
+                             const PromptTemplate& prompt_template, const ModelFolder& model) {
   Learner::Example example;
-  if (line.Has("prompt_tokens")) {
-    example.prompt_tokens = line.Tokens("prompt_tokens", model.config.vocab_size);
-    example.completion_tokens = line.Tokens("completion_tokens", model.config.vocab_size);
-  } else if (line.Has("messages") && !line.Has(data.prompt_column)) {
-    line.Fail(fmt::format(
-        "\"messages\" are not supported here: expected \"{}\" and \"completion\" texts, or "
-        "\"prompt_tokens\" and \"completion_tokens\"",
-        data.prompt_column));
+  if (row.Has("prompt_tokens")) {
+    example.prompt_tokens = row.Tokens("prompt_tokens", model.config.vocab_size);
+    example.completion_tokens = row.Tokens("completion_tokens", model.config.vocab_size);
+  } else if (row.Has(data.messages_column) && !row.Has(data.prompt_column) &&
+             prompt_template.empty()) {
+    row.Fail(
+        fmt::format("\"{}\" are not supported here: expected \"{}\" and \"completion\" texts, or "
+                    "\"prompt_tokens\" and \"completion_tokens\"",
+                    data.messages_column, data.prompt_column));
   } else {
     if (model.tokenizer == nullptr) {
-      line.Fail(fmt::format("is text, but {} has no tokenizer.json", model.path.string()));
+      throw FileError(model.path.string(), "tokenizer.json", "is missing: demonstrations are text");
     }
     if (model.generation.eos_token_ids.empty()) {
       throw FileError(
           model.path.string(), "eos_token_id",
           "expected one in generation_config.json or config.json: a demonstration ends with it");
     }
-    example.prompt_tokens =
-        model.tokenizer->Encode(data.system_prompt + line.Text(data.prompt_column));
-    example.completion_tokens = model.tokenizer->Encode(line.Text("completion"));
+    example.prompt_tokens = model.tokenizer->Encode(row.Prompt(data, prompt_template));
+    example.completion_tokens = model.tokenizer->Encode(row.Text("completion"));
     const std::vector<int32_t>& ends = model.generation.eos_token_ids;
     const bool ended =
         !example.completion_tokens.empty() &&
         std::find(ends.begin(), ends.end(), example.completion_tokens.back()) != ends.end();
     if (!ended) example.completion_tokens.push_back(ends.front());
   }
-  if (example.prompt_tokens.empty()) line.Fail("expected a prompt of at least one token");
-  if (example.completion_tokens.empty()) line.Fail("expected a completion of at least one token");
+  if (example.prompt_tokens.empty()) row.Fail("expected a prompt of at least one token");
+  if (example.completion_tokens.empty()) row.Fail("expected a completion of at least one token");
   const auto length =
       static_cast<int64_t>(example.prompt_tokens.size() + example.completion_tokens.size());
   if (length > model.config.max_position_embeddings) {
-    line.Fail(fmt::format("has {} tokens, the model has {} positions (max_position_embeddings)",
-                          length, model.config.max_position_embeddings));
+    row.Fail(fmt::format("has {} tokens, the model has {} positions (max_position_embeddings)",
+                         length, model.config.max_position_embeddings),
+             "too long");
   }
   return example;
 }
 
 }  // namespace
 
-std::vector<Learner::Example> ReadDemonstrations(const fs::path& path, const DataSection& data,
-                                                 const ModelFolder& model) {
-  std::vector<Learner::Example> examples;
-  ForEachLine(path, [&](const std::string& text, int64_t number) {
-    const Json json = ParseJsonLine(text, path, number);
-    examples.push_back(ReadExample(LineReader(path, number, json), data, model));
-  });
-  if (examples.empty()) throw FileError(path.string(), "", "expected demonstrations, found none");
-  return examples;
+Demonstrations ReadDemonstrations(const std::vector<std::string>& files, const DataSection& data,
+                                  const ModelFolder& model) {
+  const PromptTemplate prompt_template(data.prompt_template);
+  Demonstrations demonstrations;
+  demonstrations.report =
+      ReadDataSet(files, data.on_error, [&](const RowPlace& place, const std::string& text) {
+        const Json json = ParseRow(place, text);
+        demonstrations.examples.push_back(
+            ReadExample(RowReader(place, json), data, prompt_template, model));
+      });
+  return demonstrations;
 }
 
 SftOutcome TrainSft(const Config& config, const fs::path& folder, bool resume, int threads,
                     const OnStep& on_step, const std::atomic<bool>* interrupt) {
   const ModelFolder model = LoadModelFolder(config.policy.model);
-  const std::vector<Learner::Example> examples =
-      ReadDemonstrations(config.data.train, config.data, model);
+  const auto [examples, report] = ReadDemonstrations(config.data.train, config.data, model);
   BackendOptions options;
   options.name = config.policy.backend;
   options.device = config.policy.device;
@@ -121,6 +127,7 @@ SftOutcome TrainSft(const Config& config, const fs::path& folder, bool resume, i
   const std::unique_ptr<Backend> backend = MakeBackend(options, model.config);
   Learner learner(config, model, *backend, nullptr, threads);
   RunState run(config, folder, resume, learner);
+  WriteDataReport(folder, report);
   PromptOrder order(config.run.seed, static_cast<int64_t>(examples.size()), config.data.shuffle);
   const auto steps = static_cast<uint64_t>(config.run.steps);
   SftOutcome outcome;

@@ -7,7 +7,6 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
-#include "learner/compression.h"
 #include "learner/run_files.h"
 
 namespace hone {
@@ -171,23 +170,6 @@ ScoredGroup MakeGroup(uint64_t step, uint64_t group_id, Samples& samples) {
   return group;
 }
 
-void ReadText(const fs::path& path, const TraceOptions& options, Steps* steps) {
-  if (path.extension() != ".zst") {
-    ForEachLine(path, [&](const std::string& line, int64_t number) {
-      ReadLine(line, path, number, options, steps);
-    });
-    return;
-  }
-  const std::string text = Decompress(ReadFile(path), path);
-  int64_t number = 0;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    ++number;
-    if (end > at) ReadLine(text.substr(at, end - at), path, number, options, steps);
-    at = end + 1;
-  }
-}
-
 std::vector<fs::path> FilesOf(const fs::path& path) {
   if (!fs::is_directory(path)) return {path};
   std::vector<fs::path> files;
@@ -204,7 +186,11 @@ std::vector<fs::path> FilesOf(const fs::path& path) {
 std::vector<StepBatch> ReadTraces(const fs::path& path, const TraceOptions& options) {
   const std::vector<fs::path> files = FilesOf(path);
   Steps steps;
-  for (const fs::path& file : files) ReadText(file, options, &steps);
+  for (const fs::path& file : files) {
+    ForEachLine(file, [&](const std::string& line, int64_t number) {
+      ReadLine(line, file, number, options, &steps);
+    });
+  }
   if (steps.empty()) throw FileError(path.string(), "", "expected recorded traces, found none");
   std::vector<StepBatch> batches;
   for (auto& [step, groups] : steps) {

@@ -4,10 +4,10 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "common/compression.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
-#include "learner/compression.h"
 #include "learner/run_files.h"
 
 namespace hone {

@@ -36,4 +36,16 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
       fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
 }
 
+void UseAnswerColumn(const std::string& column, RewardConfig* config) {
+  if (config->options.contains("answer_column")) return;
+  RewardConfig with = *config;
+  with.options["answer_column"] = column;
+  try {
+    MakeVerifier(with, 0);  // refuses an option that it does not have
+  } catch (const UsageError&) {
+    return;
+  }
+  *config = std::move(with);
+}
+
 }  // namespace hone

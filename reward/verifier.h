@@ -57,4 +57,7 @@ struct RewardConfig {
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
 std::vector<std::string> VerifierNames();
 
+// Makes `column` the option answer_column of a verifier that has this option and was not given it.
+void UseAnswerColumn(const std::string& column, RewardConfig* config);
+
 }  // namespace hone

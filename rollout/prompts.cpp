@@ -5,93 +5,127 @@
 #include <numeric>
 
 #include "common/error.h"
-#include "common/file.h"
 #include "common/json.h"
 #include "common/nearest.h"
 #include "common/philox.h"
+#include "rollout/gold_answer.h"
+#include "rollout/prompt_template.h"
 
 namespace hone {
 namespace {
 
-// One line of the data file, and how its errors are named.
-struct Line {
-  const std::filesystem::path& path;
-  int64_t number;
-  [[noreturn]] void Fail(const std::string& message) const {
-    throw FileError(path.string(), fmt::format("line {}", number), message);
-  }
-};
+constexpr char kNoPrompt[] = "no prompt";
 
-std::vector<int32_t> ReadTokens(const Line& line, const Json& ids, const Tokenizer& tokenizer) {
-  if (!ids.is_array())
-    line.Fail(fmt::format("\"tokens\": expected an array of ids, found {}", ids.type_name()));
+std::vector<int32_t> ReadTokens(const RowPlace& place, const Json& ids,
+                                const Tokenizer& tokenizer) {
+  if (!ids.is_array()) {
+    place.Fail(fmt::format("\"tokens\": expected an array of ids, found {}", ids.type_name()),
+               kNoPrompt);
+  }
   std::vector<int32_t> tokens;
   for (const Json& id : ids) {
     if (!id.is_number_integer() || id < 0 || id >= tokenizer.vocab_size()) {
-      line.Fail(fmt::format("\"tokens\": expected ids from 0 to {}, found {}",
-                            tokenizer.vocab_size() - 1, Dump(id)));
+      place.Fail(fmt::format("\"tokens\": expected ids from 0 to {}, found {}",
+                             tokenizer.vocab_size() - 1, Dump(id)),
+                 kNoPrompt);
     }
     tokens.push_back(id.get<int32_t>());
   }
   return tokens;
 }
 
-[[noreturn]] void FailWithoutPrompt(const Line& line, const Json& row, const std::string& column) {
-  if (row.contains("messages")) {
-    line.Fail(fmt::format(
-        "has \"messages\", but chat templates are not supported yet: give the prompt as text in "
-        "column \"{}\"",
-        column));
+[[noreturn]] void FailWithoutPrompt(const RowPlace& place, const Json& row,
+                                    const DataSection& data) {
+  if (row.contains(data.messages_column)) {
+    place.Fail(fmt::format("has \"{}\", but chat templates are not supported yet: give the prompt "
+                           "as text in column \"{}\"",
+                           data.messages_column, data.prompt_column),
+               kNoPrompt);
   }
   std::vector<std::string> columns;
   for (const auto& [name, value] : row.items()) columns.push_back(name);
-  line.Fail(
+  place.Fail(
       fmt::format("expected the prompt in column \"{}\" (data.prompt_column), which is missing{}",
-                  column, columns.empty() ? "" : DidYouMean(column, columns)));
+                  data.prompt_column,
+                  columns.empty() ? "" : DidYouMean(data.prompt_column, columns)),
+      kNoPrompt);
 }
 
-PromptRow ReadRow(const Line& line, const std::string& text, const DataSection& data,
-                  const Tokenizer& tokenizer) {
-  const Json json = ParseJsonLine(text, line.path, line.number);
-  if (!json.is_object())
-    line.Fail(fmt::format("expected a JSON object, found {}", json.type_name()));
-  PromptRow row;
-  row.columns = text;
-  if (const auto prompt = json.find(data.prompt_column); prompt != json.end()) {
-    if (!prompt->is_string()) {
-      line.Fail(
-          fmt::format("\"{}\": expected text, found {}", data.prompt_column, prompt->type_name()));
-    }
-    row.prompt = data.system_prompt + prompt->get<std::string>();
-    row.prompt_tokens = tokenizer.Encode(row.prompt);
-  } else if (const auto ids = json.find("tokens"); ids != json.end()) {
-    row.prompt_tokens = tokenizer.Encode(data.system_prompt);
-    const std::vector<int32_t> tokens = ReadTokens(line, *ids, tokenizer);
-    row.prompt_tokens.insert(row.prompt_tokens.end(), tokens.begin(), tokens.end());
-    row.prompt = tokenizer.Decode(row.prompt_tokens);
-  } else {
-    FailWithoutPrompt(line, json, data.prompt_column);
+std::string PromptText(const RowPlace& place, const Json& prompt, const std::string& column) {
+  if (!prompt.is_string()) {
+    place.Fail(fmt::format("\"{}\": expected text, found {}", column, prompt.type_name()),
+               kNoPrompt);
   }
-  if (row.prompt_tokens.empty()) line.Fail("the prompt is empty");
-  return row;
+  return prompt.get<std::string>();
 }
+
+// Makes prompts of rows.
+class PromptReader {
+ public:
+  PromptReader(const DataSection& data, const Tokenizer& tokenizer, int64_t max_length)
+      : data_(data),
+        tokenizer_(tokenizer),
+        max_length_(max_length),
+        template_(data.prompt_template) {}
+
+  PromptRow Read(const RowPlace& place, const std::string& text) const {
+    Json json = ParseRow(place, text);
+    PromptRow row;
+    ReadPrompt(place, json, &row);
+    CheckLength(place, row);
+    row.columns = text;
+    if (data_.answer_from != "column") {
+      json[data_.answer_column] = GoldAnswer(place, json, data_.answer_column, data_.answer_from);
+      row.columns = Dump(json);
+    }
+    return row;
+  }
+
+ private:
+  void ReadPrompt(const RowPlace& place, const Json& json, PromptRow* row) const {
+    if (!template_.empty()) return Encode(template_.Fill(place, json), row);
+    if (const auto prompt = json.find(data_.prompt_column); prompt != json.end())
+      return Encode(PromptText(place, *prompt, data_.prompt_column), row);
+    const auto ids = json.find("tokens");
+    if (ids == json.end()) FailWithoutPrompt(place, json, data_);
+    row->prompt_tokens = tokenizer_.Encode(data_.system_prompt);
+    const std::vector<int32_t> tokens = ReadTokens(place, *ids, tokenizer_);
+    row->prompt_tokens.insert(row->prompt_tokens.end(), tokens.begin(), tokens.end());
+    row->prompt = tokenizer_.Decode(row->prompt_tokens);
+  }
+
+  void Encode(const std::string& prompt, PromptRow* row) const {
+    row->prompt = data_.system_prompt + prompt;
+    row->prompt_tokens = tokenizer_.Encode(row->prompt);
+  }
+
+  void CheckLength(const RowPlace& place, const PromptRow& row) const {
+    if (row.prompt_tokens.empty()) place.Fail("the prompt is empty", kNoPrompt);
+    const auto length = static_cast<int64_t>(row.prompt_tokens.size());
+    if (max_length_ <= 0 || length <= max_length_) return;
+    place.Fail(fmt::format("the prompt has {} tokens, more than max_prompt_length = {}; "
+                           "data.on_error = \"skip\" goes on without it",
+                           length, max_length_),
+               "prompt too long");
+  }
+
+  const DataSection& data_;
+  const Tokenizer& tokenizer_;
+  int64_t max_length_;
+  PromptTemplate template_;
+};
 
 }  // namespace
 
-std::vector<PromptRow> ReadPrompts(const std::filesystem::path& path, const DataSection& data,
-                                   const Tokenizer& tokenizer, int64_t max_prompt_length) {
-  std::vector<PromptRow> rows;
-  ForEachLine(path, [&](const std::string& text, int64_t number) {
-    const Line line{path, number};
-    rows.push_back(ReadRow(line, text, data, tokenizer));
-    const auto length = static_cast<int64_t>(rows.back().prompt_tokens.size());
-    if (max_prompt_length > 0 && length > max_prompt_length) {
-      line.Fail(fmt::format("the prompt has {} tokens, more than max_prompt_length = {}", length,
-                            max_prompt_length));
-    }
-  });
-  if (rows.empty()) throw FileError(path.string(), "", "expected at least one prompt, found none");
-  return rows;
+PromptSet ReadPrompts(const std::vector<std::string>& files, const DataSection& data,
+                      const Tokenizer& tokenizer, int64_t max_prompt_length) {
+  const PromptReader reader(data, tokenizer, max_prompt_length);
+  PromptSet set;
+  set.report =
+      ReadDataSet(files, data.on_error, [&](const RowPlace& place, const std::string& text) {
+        set.rows.push_back(reader.Read(place, text));
+      });
+  return set;
 }
 
 int64_t PromptOrder::Row(uint64_t group) {

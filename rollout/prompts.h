@@ -1,28 +1,33 @@
-// The data set: JSON Lines of problems, tokenised prompts, and the order in which a run visits
-// them.
+// The data set as tokenised prompts, and the order in which a run visits them.
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "common/config.h"
 #include "policy/text/tokenizer.h"
+#include "rollout/data_set.h"
 
 namespace hone {
 
 struct PromptRow {
   std::string prompt;  // with the system prompt before it, if any
   std::vector<int32_t> prompt_tokens;
-  std::string columns;  // the line as a JSON object
+  std::string columns;  // the row as a JSON object, the answer column as data.answer_from says
 };
 
-// Reads a data file. A prompt line has data.prompt_column as text (or "tokens": ids). Throws
-// FileError naming the line: no JSON, no object, no prompt column, an empty prompt, or a prompt
-// longer than max_prompt_length tokens (0: no limit). An empty file is an error.
-std::vector<PromptRow> ReadPrompts(const std::filesystem::path& path, const DataSection& data,
-                                   const Tokenizer& tokenizer, int64_t max_prompt_length);
+struct PromptSet {
+  std::vector<PromptRow> rows;
+  DataReport report;
+};
+
+// Reads data files (rollout/data_set.h, by data.on_error). A row's prompt is data.prompt_template
+// filled in, or the text in data.prompt_column, or "tokens": ids. Throws FileError naming the line
+// or row: no JSON object, no prompt or an empty one, no answer where data.answer_from needs it, or
+// a prompt longer than max_prompt_length tokens (0: no limit).
+PromptSet ReadPrompts(const std::vector<std::string>& files, const DataSection& data,
+                      const Tokenizer& tokenizer, int64_t max_prompt_length);
 
 // Which row the run's n-th group takes: rows in order, or with `shuffle` a permutation of its own
 // each epoch (Fisher-Yates by Philox draws keyed by seed and epoch). A pure function.

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes a bare Debian 12 machine ready to build hone: Debian packages, and LibTorch from its PyPI wheel.
+# Makes a bare Debian 12 machine ready to build hone: Debian packages, and LibTorch from its PyPI wheel; with
+# HONE_PARQUET=1 also Arrow from its own.
 # Run again at any time: it only does what is left. Downloads are kept in ~/.cache/hone (or HONE_CACHE).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/versions.sh
 cache=${HONE_CACHE:-$HOME/.cache/hone}
-libtorch=$cache/libtorch-$HONE_TORCH_VERSION
 
 packages=(
   g++ cmake ninja-build ccache                                    # build
@@ -14,7 +14,8 @@ packages=(
   libzmq3-dev cppzmq-dev libflatbuffers-dev flatbuffers-compiler  # messages
   libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev       # config, command line, log
   nlohmann-json3-dev libpcre2-dev libutf8proc-dev                 # JSON, tokenizers
-  libgmp-dev libzstd-dev libxxhash-dev                            # exact arithmetic, traces, fingerprints
+  libgmp-dev libxxhash-dev                                        # exact arithmetic, fingerprints
+  libzstd-dev zlib1g-dev                                          # traces and data files
   libprotobuf-dev protobuf-compiler                               # TensorBoard files
   bubblewrap libseccomp-dev                                       # the sandbox of the verifier `code`
   libgtest-dev libgmock-dev                                       # tests
@@ -38,9 +39,11 @@ install_packages() {
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
-# The wheels are unpacked, not installed: hone needs the headers and libraries and no Python.
-fetch_libtorch() {
-  [ -e "$libtorch/complete" ] && return
+# fetch_wheels NAME FOLDER WHEELS TRIM: unpacked, not installed: hone needs the headers and libraries and no Python.
+# TRIM is called with the unpacked tree and removes what hone does without.
+fetch_wheels() {
+  local name=$1 folder=$2 wheels=$3 trim=$4
+  [ -e "$folder/complete" ] && return
   [ "$(uname -m)" = x86_64 ] || { say "expected an x86-64 machine, found $(uname -m)"; exit 1; }
   mkdir -p "$cache"
   local work
@@ -48,10 +51,10 @@ fetch_libtorch() {
   # Expanded now, on purpose: $work is local and gone when the trap runs.
   # shellcheck disable=SC2064
   trap "rm -rf '$work'" EXIT
-  say "fetching LibTorch $HONE_TORCH_VERSION (about 530 MB, once)"
+  say "fetching $name"
   while read -r requirement hash; do
     [ -n "$requirement" ] && echo "$requirement --hash=sha256:$hash"
-  done <<<"$HONE_WHEELS" >"$work/requirements.txt"
+  done <<<"$wheels" >"$work/requirements.txt"
   python3 -m venv "$work/venv"
   "$work/venv/bin/pip" --disable-pip-version-check download -q --no-deps --require-hashes \
     --only-binary=:all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
@@ -61,15 +64,30 @@ fetch_libtorch() {
   mkdir "$work/tree"
   local wheel
   for wheel in "$work"/wheels/*.whl; do python3 -m zipfile -e "$wheel" "$work/tree"; done
-  # What hone links and includes; the rest of the wheel (CUDA kernels, Python) is 800 MB more.
-  if [ "${HONE_KEEP_CUDA:-0}" != 1 ]; then
-    rm -f "$work"/tree/torch/lib/libtorch_{cuda,cuda_linalg,nvshmem,python}.so
-  fi
+  "$trim" "$work/tree"
   touch "$work/tree/complete"
-  rm -rf "$libtorch"
-  mv "$work/tree" "$libtorch"
+  rm -rf "$folder"
+  mv "$work/tree" "$folder"
+  rm -rf "$work"
+}
+
+# What hone links and includes; the rest of the wheel (CUDA kernels, Python) is 800 MB more.
+trim_libtorch() {
+  [ "${HONE_KEEP_CUDA:-0}" = 1 ] || rm -f "$1"/torch/lib/libtorch_{cuda,cuda_linalg,nvshmem,python}.so
+}
+
+trim_arrow() {
+  mv "$1/pyarrow" "$1/wheel"
+  mkdir "$1/pyarrow"
+  mv "$1"/wheel/{include,libarrow.so.*,libparquet.so.*} "$1/pyarrow"
+  rm -rf "$1/wheel"
 }
 
 install_packages
-fetch_libtorch
+fetch_wheels "LibTorch $HONE_TORCH_VERSION (about 530 MB, once)" "$cache/libtorch-$HONE_TORCH_VERSION" \
+  "$HONE_WHEELS" trim_libtorch
+if [ "${HONE_PARQUET:-0}" = 1 ]; then
+  fetch_wheels "Arrow $HONE_ARROW_VERSION (about 55 MB, once)" "$cache/arrow-$HONE_ARROW_VERSION" \
+    "$HONE_ARROW_WHEELS" trim_arrow
+fi
 say "ready"

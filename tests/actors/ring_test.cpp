@@ -106,7 +106,7 @@ TEST_F(RingTest, WhatIsWrongBeforeTheStartKeepsItsExitCode) {
   model.config.policy.model = "/nowhere";
   EXPECT_THROW(TrainRing(model), FileError);
   RunOptions data = tiny_.Options("b");
-  data.config.data.train = "/nowhere.jsonl";
+  data.config.data.train = {"/nowhere.jsonl"};
   EXPECT_THROW(TrainRing(data), FileError);
   RunOptions reward = tiny_.Options("c");
   reward.rewards[0].verifier = "exact_mach";

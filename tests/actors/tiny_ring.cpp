@@ -60,7 +60,7 @@ RunOptions TinyRing::Options(const std::string& name) const {
   config.run.seed = 11;
   config.run.steps = 4;
   config.policy.model = (path() / "model").string();
-  config.data.train = (path() / "train.jsonl").string();
+  config.data.train = {(path() / "train.jsonl").string()};
   config.rollout.num_generations = 3;
   config.rollout.prompts_per_step = 5;
   config.rollout.max_prompt_length = 16;

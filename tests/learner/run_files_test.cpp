@@ -11,7 +11,7 @@
 #include "common/file.h"
 #include "common/philox.h"
 #include "fixtures.h"
-#include "learner/compression.h"
+#include "common/compression.h"
 
 namespace hone {
 namespace {
@@ -138,8 +138,7 @@ TEST(TraceTest, ALineHasTheContractsFields) {
   const StepBatch batch = BatchWithEverything(1);
   WriteTrace(folder.path(), batch, Zeros(batch), nullptr);
   const auto file = folder.path() / "traces" / "step-000005.jsonl.zst";
-  const std::string text = Decompress(ReadFile(file), file);
-  const Json line = Json::parse(text.substr(0, text.find('\n')));
+  const Json line = Lines(file).at(0);
   EXPECT_EQ(line.at("step"), 5);
   EXPECT_EQ(line.at("group"), 0);
   EXPECT_EQ(line.at("sample"), 0);
@@ -243,7 +242,7 @@ TEST_F(ReplayFileTest, ADamagedArchiveIsAFileError) {
   path_ = folder_.path() / "replay.jsonl.zst";
   EXPECT_EQ(ErrorOf(whole), "no error");
   EXPECT_THAT(ErrorOf(whole.substr(0, whole.size() / 2)), HasSubstr("zstd"));
-  EXPECT_THAT(ErrorOf("no archive"), HasSubstr("zstd"));
+  EXPECT_THAT(ErrorOf("no archive"), HasSubstr("line 1"));
 }
 
 }  // namespace

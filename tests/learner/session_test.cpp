@@ -43,8 +43,8 @@ class JobTest : public ::testing::Test {
       lines += Dump(Json{{"prompt_tokens", {2 + i, 3}}, {"completion_tokens", {4 + i, 5 + i, 1}}}) +
                "\n";
     }
-    config_.data.train = (folder_.path() / "demonstrations.jsonl").string();
-    WriteFileAtomically(config_.data.train, lines);
+    config_.data.train = {(folder_.path() / "demonstrations.jsonl").string()};
+    WriteFileAtomically(config_.data.train.front(), lines);
     config_.sft.batch_size = 4;
   }
 
@@ -204,7 +204,7 @@ TEST_F(JobTest, ARecordingThatEndsBeforeTheRunIsRefusedBeforeAnyWork) {
 TEST_F(JobTest, BadDemonstrationsAreNamedByLine) {
   const ModelFolder model = LoadModelFolder(config_.policy.model);
   const auto error = [&](const std::string& text) -> std::string {
-    WriteFileAtomically(config_.data.train, text);
+    WriteFileAtomically(config_.data.train.front(), text);
     try {
       ReadDemonstrations(config_.data.train, config_.data, model);
     } catch (const FileError& caught) {
@@ -221,7 +221,7 @@ TEST_F(JobTest, BadDemonstrationsAreNamedByLine) {
               HasSubstr("at least one token"));
   EXPECT_THAT(error(R"({"messages":[],"completion":"x"})"),
               HasSubstr("\"messages\" are not supported here"));
-  EXPECT_THAT(error(R"({"prompt":"a","completion":"b"})"), HasSubstr("no tokenizer.json"));
+  EXPECT_THAT(error(R"({"prompt":"a","completion":"b"})"), HasSubstr("tokenizer.json: is missing"));
   EXPECT_THAT(error("\n"), HasSubstr("found none"));
 }
 

@@ -7,8 +7,11 @@
 #include <map>
 #include <numeric>
 
+#include "common/compression.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "rollout/gold_answer.h"
+#include "rollout/prompt_template.h"
 #include "tiny_policy.h"
 
 namespace hone {
@@ -21,7 +24,7 @@ std::vector<PromptRow> Read(const std::string& lines, const DataSection& data = 
                             int64_t max_prompt_length = 0) {
   const auto path = TestFolder() / "data.jsonl";
   WriteFileAtomically(path, lines);
-  return ReadPrompts(path, data, *TinyTokenizer(), max_prompt_length);
+  return ReadPrompts({path.string()}, data, *TinyTokenizer(), max_prompt_length).rows;
 }
 
 std::string ErrorOf(const std::string& lines, int64_t max_prompt_length = 0) {
@@ -77,8 +80,117 @@ TEST(ReadPromptsTest, RefusesAPromptLongerThanTheLimit) {
 }
 
 TEST(ReadPromptsTest, RefusesAnEmptyOrMissingFile) {
-  EXPECT_THAT(ErrorOf("\n\n"), HasSubstr("at least one prompt"));
-  EXPECT_THROW(ReadPrompts(TestFolder() / "missing.jsonl", {}, *TinyTokenizer(), 0), FileError);
+  EXPECT_THAT(ErrorOf("\n\n"), HasSubstr("at least one row"));
+  EXPECT_THROW(ReadPrompts({"/missing.jsonl"}, {}, *TinyTokenizer(), 0), FileError);
+}
+
+TEST(ReadPromptsTest, FillsTheTemplateFromColumns) {
+  DataSection data;
+  data.prompt_template = "{question} of {nums} is {{{target}}}";
+  const auto rows =
+      Read(R"({"question": "sum", "nums": [1, 2.5, "x"], "target": 7, "prompt": "no"})", data);
+  EXPECT_EQ(rows[0].prompt, "sum of [1, 2.5, x] is {7}");
+  EXPECT_THROW(Read(R"({"question": "sum", "nums": [[1]], "target": 7})", data), FileError);
+  EXPECT_THAT([&] { Read(R"({"question": "sum", "num": [1], "target": 7})", data); },
+              ::testing::ThrowsMessage<RowError>(AllOf(HasSubstr("nums"), HasSubstr("\"num\""))));
+}
+
+TEST(PromptTemplateTest, RefusesBracesThatAreNoColumn) {
+  for (const std::string text : {"{", "a } b", "{}", "{a{b}", "\\boxed{}"})
+    EXPECT_THROW(PromptTemplate{text}, UsageError) << text;
+  EXPECT_TRUE(PromptTemplate("").empty());
+  EXPECT_EQ(PromptTemplate("\\boxed{{}}").Fill({"f", "line", 1}, Json::object()), "\\boxed{}");
+}
+
+std::string Answer(const std::string& text, const std::string& rule) {
+  return GoldAnswer({"f", "line", 1}, {{"answer", text}}, "answer", rule);
+}
+
+TEST(GoldAnswerTest, Gsm8kIsWhatFollowsTheHashes) {
+  EXPECT_EQ(Answer("48/2 = <<48/2=24>>24 clips.\n#### 72", "gsm8k"), "72");
+  EXPECT_EQ(Answer("#### 1\n#### -1,234.5 \n", "gsm8k"), "-1234.5");
+  EXPECT_THROW(Answer("72", "gsm8k"), RowError);
+  EXPECT_THROW(Answer("####  ", "gsm8k"), RowError);
+}
+
+TEST(GoldAnswerTest, BoxedIsWhatTheLastBoxHolds) {
+  EXPECT_EQ(Answer(R"(First \boxed{1}, so $x = \boxed{\frac{1}{2}}$.)", "boxed"), R"(\frac{1}{2})");
+  EXPECT_EQ(Answer(R"($\boxed 5$ apples)", "boxed"), "5");
+  EXPECT_EQ(Answer(R"(\boxed{1} then \fbox{2})", "boxed"), "2");
+  EXPECT_EQ(Answer(R"(\boxed{ \left\{ 1 \right. })", "boxed"), R"(\left\{ 1 \right.)");
+  for (const std::string text : {"5", "\\boxed{5", "\\boxed{}", "\\boxed"})
+    EXPECT_THROW(Answer(text, "boxed"), RowError) << text;
+}
+
+TEST(ReadPromptsTest, VerifiersSeeTheAnswerInTheColumnsPlace) {
+  DataSection data;
+  data.answer_from = "gsm8k";
+  const auto rows = Read(R"({"prompt": "p", "answer": "work\n#### 42", "level": 3})", data);
+  EXPECT_EQ(Json::parse(rows[0].columns),
+            Json::parse(R"({"prompt": "p", "answer": "42", "level": 3})"));
+}
+
+// Bad rows of every kind between good ones.
+const std::string kMixed = R"({"prompt": "a"})"
+                           "\n{\n"
+                           R"({"prompt": "abcdefgh"})"
+                           "\n[]\n"
+                           R"({"answer": "1"})"
+                           "\n"
+                           R"({"prompt": "b"})";
+
+TEST(ReadPromptsTest, SkipsAndCountsWhatCannotBeUsed) {
+  const auto path = TestFolder() / "data.jsonl";
+  WriteFileAtomically(path, kMixed);
+  DataSection data;
+  data.on_error = "skip";
+  const PromptSet set = ReadPrompts({path.string()}, data, *TinyTokenizer(), 4);
+  ASSERT_EQ(set.rows.size(), 2u);
+  EXPECT_EQ(set.rows[1].prompt, "b");
+  EXPECT_EQ(set.report.rows(), 6);
+  EXPECT_EQ(set.report.kept(), 2);
+  EXPECT_EQ(set.report.skipped,
+            (std::map<std::string, int64_t>{
+                {"no JSON object", 2}, {"no prompt", 1}, {"prompt too long", 1}}));
+  ASSERT_EQ(set.report.first_skipped.size(), 4u);
+  EXPECT_THAT(set.report.first_skipped[1], AllOf(HasSubstr("line 3"), HasSubstr("8 tokens")));
+  EXPECT_THAT(ErrorOf(kMixed), HasSubstr("line 2"));
+  data.prompt_column = "nowhere";
+  EXPECT_THAT([&] { ReadPrompts({path.string()}, data, *TinyTokenizer(), 4); },
+              ::testing::ThrowsMessage<FileError>(HasSubstr("found none in 6")));
+}
+
+TEST(ReadPromptsTest, FilesFollowOneAnotherAndPatternsByName) {
+  const auto folder = TestFolder() / "parts";
+  std::filesystem::create_directories(folder);
+  for (const std::string name : {"b", "a", "B"})
+    WriteFileAtomically(folder / (name + ".jsonl"), R"({"prompt": ")" + name + R"("})");
+  const auto read = [&](const std::vector<std::string>& files) {
+    std::string prompts;
+    for (const PromptRow& row : ReadPrompts(files, {}, *TinyTokenizer(), 0).rows)
+      prompts += row.prompt;
+    return prompts;
+  };
+  const std::string at = folder.string();
+  EXPECT_EQ(read({at + "/*.jsonl"}), "Bab");
+  EXPECT_EQ(read({at + "/b.jsonl", at + "/[aB].jsonl"}), "bBa");
+  EXPECT_THAT([&] { read({at + "/*.parquet"}); },
+              ::testing::ThrowsMessage<FileError>(HasSubstr("match this pattern")));
+}
+
+TEST(DataReportTest, TheFingerprintIsOfTheRowsThatAreKept) {
+  const auto path = TestFolder() / "data.jsonl";
+  const auto fingerprint = [&](const std::string& bytes) {
+    WriteFileAtomically(path, bytes);
+    DataSection data;
+    data.on_error = "skip";
+    return ReadPrompts({path.string()}, data, *TinyTokenizer(), 0).report.fingerprint;
+  };
+  const std::string a = R"({"prompt": "a"})", b = R"({"prompt": "b"})";
+  const std::string both = fingerprint(a + "\n" + b);
+  EXPECT_EQ(fingerprint(Compress(a + "\nbad\n" + b + "\n")), both);
+  EXPECT_NE(fingerprint(b + "\n" + a), both);
+  EXPECT_NE(fingerprint(a), both);
 }
 
 std::vector<int64_t> Epoch(PromptOrder& order, int64_t rows, uint64_t epoch) {
