@@ -13,6 +13,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "policy/families/family.h"
 #include "policy/files/model_folder.h"
 
 namespace hone {
@@ -32,7 +33,7 @@ std::string CompleteConfig(const fs::path& path, const ModelConfig& config) {
   OrderedJson json = OrderedJson::parse(bytes);
   if (json.contains("architectures") && json.contains("model_type")) return bytes;
   json["architectures"] = {config.architecture};
-  json["model_type"] = config.architecture == "LlamaForCausalLM" ? "llama" : "qwen2";
+  json["model_type"] = FamilyOf(config.architecture).model_type;
   return json.dump(2) + "\n";
 }
 
@@ -141,7 +142,7 @@ void AddInitModelCommand(CLI::App& program) {
   auto options = std::make_shared<Options>();
   CLI::App* command = program.add_subcommand(
       "init-model", "Make a model folder with random weights, to train from scratch");
-  command->add_option("--config", options->config, "a config.json of a Llama or Qwen2 model")
+  command->add_option("--config", options->config, "a config.json of a supported family")
       ->required();
   command->add_option("--tokenizer", options->tokenizer, "a tokenizer.json (byte-level BPE)")
       ->required();

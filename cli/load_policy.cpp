@@ -14,6 +14,8 @@ void AddPolicyFlags(CLI::App& command, PolicyFlags* flags) {
   command.add_option("--threads", flags->threads, "0: all cores; changes no bit of any result")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
+  command.add_flag("--float64", flags->float64,
+                   "compute in double, with --backend torch: the reference");
 }
 
 LoadedPolicy LoadPolicy(const PolicyFlags& flags) {
@@ -23,6 +25,7 @@ LoadedPolicy LoadPolicy(const PolicyFlags& flags) {
   options.name = flags.backend;
   options.device = flags.device;
   options.threads = flags.threads;
+  options.float64 = flags.float64;
   policy.backend = MakeBackend(options, policy.folder.config);
   policy.backend->SetWeights(policy.folder.weights);
   return policy;

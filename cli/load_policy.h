@@ -15,12 +15,13 @@
 
 namespace hone {
 
-// --model, --backend, --device, --threads.
+// --model, --backend, --device, --threads, --float64.
 struct PolicyFlags {
   std::string model;
   std::string backend = "exact";
   std::string device = "cpu";
   int threads = 0;
+  bool float64 = false;
 };
 void AddPolicyFlags(CLI::App& command, PolicyFlags* flags);
 

@@ -3,6 +3,7 @@
 #include "kernels/attention.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/attention_tasks.h"
 #include "kernels/isa_kernels.h"
@@ -29,6 +30,10 @@ int32_t CommonPages(const AttentionSpan& a, const AttentionSpan& b, int32_t limi
 }
 
 }  // namespace
+
+float ScoreScale(const AttentionShape& shape) {
+  return shape.scale > 0 ? shape.scale : 1.0f / std::sqrt(static_cast<float>(shape.head_dim));
+}
 
 void ListTasks(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
                int64_t num_spans, bool share, std::vector<AttentionTask>* tasks) {
@@ -125,7 +130,7 @@ void Attention(const Exec& exec, const AttentionShape& shape, const AttentionSpa
   const AttentionKernels& kernels = HONE_ISA_KERNELS(exec.isa, kAttention);
   const int64_t d = shape.head_dim, group = shape.heads / shape.kv_heads;
   thread_local std::vector<AttentionTask> tasks;  // kept from layer to layer for its memory
-  ListTasks(exec, shape, spans, num_spans, /*share=*/true, &tasks);
+  ListTasks(exec, shape, spans, num_spans, /*share=*/shape.window == 0, &tasks);
   const auto count = static_cast<int64_t>(tasks.size()) * shape.kv_heads;
   ParallelStrided(exec, count, [&, list = tasks.data()](int64_t index) {
     const AttentionTask& task = list[index / shape.kv_heads];
@@ -135,6 +140,9 @@ void Attention(const Exec& exec, const AttentionShape& shape, const AttentionSpa
       last = std::max(last, spans[s].position + task.end - 1);
     }
     AttentionTile tile = {.head_dim = d,
+                          .window = shape.window,
+                          .scale = ScoreScale(shape),
+                          .softcap = shape.softcap,
                           .page_stride = shape.kv_heads * HeadPageSize(shape),
                           .keys = cache_k + kv_head * HeadPageSize(shape),
                           .values = cache_v + kv_head * HeadPageSize(shape),

@@ -1,7 +1,8 @@
-// Causal attention with grouped queries over a paged cache. Scale is 1 / sqrt(head_dim).
+// Causal attention with grouped queries over a paged cache.
 //
-// Contract, for the query at position p of a head: score j (j = 0 … p) is one chain of fma over
-// head_dim, then times the scale; the maximum is exact; e_j = Exp(score_j - max); the sum of e_j
+// Contract, for the query at position p of a head: score j (j = 0 … p; with a window, from
+// p - window + 1 on) is one chain of fma over head_dim, then times the scale (and, with a soft cap,
+// cap * Tanh(that / cap)); the maximum is exact; e_j = Exp(score_j - max); the sum of e_j
 // runs in 16 virtual lanes (j mod 16, in order of j) and a fixed tree; output d is one chain of fma
 // over j of e_j * v_j[d], divided by the sum at the end. So nothing depends on pages, chunks, batch
 // or threads.
@@ -20,7 +21,16 @@ inline constexpr int32_t kPagePositions = 16;
 
 struct AttentionShape {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  int32_t window = 0;  // keys that a query sees, its own included; 0: all up to its own
+  float scale = 0;     // of scores; 0: 1 / sqrt(head_dim)
+  float softcap = 0;   // 0: none
 };
+// The scale in force.
+float ScoreScale(const AttentionShape& shape);
+// The first key that the query at `position` sees.
+inline int32_t FirstKey(int32_t window, int32_t position) {
+  return window == 0 || position < window ? 0 : position - window + 1;
+}
 
 // Rows [first_row, first_row + rows) are positions [position, position + rows) of one sequence;
 // page i of it is pages[i].

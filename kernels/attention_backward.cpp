@@ -104,6 +104,9 @@ void QueryGradients(Backward* b, float* dq, int64_t ld_dq) {
     const AttentionSpan& span = b->spans[task.first_span];
     const int64_t kv_head = index % b->shape.kv_heads, at = kv_head * b->HeadPage();
     AttentionTile tile = {.head_dim = d,
+                          .window = b->shape.window,
+                          .scale = ScoreScale(b->shape),
+                          .softcap = b->shape.softcap,
                           .page_stride = b->PageStride(),
                           .keys = b->cache_k + at,
                           .scratch = Scratch(TileScratch(d, span.position + task.end - 1)),
@@ -131,6 +134,8 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
   const int64_t page = b.used.page_of_slot[slot] * b.PageStride() + head_part;
   AttentionKeyBlock block = {
       .head_dim = d,
+      .scale = ScoreScale(b.shape),
+      .softcap = b.shape.softcap,
       .keys = b.cache_k + page,
       .values_by_dim = b.values_by_dim.data() + slot * b.PageStride() + head_part,
       .grad_k = grad_k + page,
@@ -140,9 +145,12 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
     const AttentionSpan& span = b.spans[s];
     const auto first_key = static_cast<int32_t>(page_of_span * kPagePositions);
     for (int32_t i = std::max(0, first_key - span.position); i < span.rows; ++i) {
+      const int32_t first_seen = FirstKey(b.shape.window, span.position + i) - first_key;
+      if (first_seen >= kPagePositions) break;  // the window has left the page behind
       const int64_t row = span.first_row + i;
       for (int64_t head = kv_head * b.Group(); head < (kv_head + 1) * b.Group(); ++head) {
         const int n = block.queries++;
+        block.first[n] = std::max(0, first_seen);
         block.visible[n] = std::min(kPagePositions, span.position + i - first_key + 1);
         block.q[n] = b.q + row * b.ld_q + head * d;
         block.dout[n] = b.dout + row * b.ld_dout + head * d;

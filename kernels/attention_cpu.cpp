@@ -174,6 +174,11 @@ HONE_SIMD void ForSequences(const AttentionTile& tile, const Body& body) {
   }
 }
 
+int64_t FirstSeen(const AttentionTile& tile, int query) {
+  const int32_t position = tile.position[query];
+  return tile.window == 0 || position < tile.window ? 0 : position - tile.window + 1;
+}
+
 int64_t PagesSeen(const AttentionTile& tile, int last) { return tile.position[last - 1] / 16 + 1; }
 
 int64_t ScoreStride(const AttentionTile& tile) {
@@ -192,6 +197,7 @@ struct PageLists {
 };
 
 // Scores of all queries: the shared pages once for the tile, each sequence's own ones after them.
+// With a window there are no shared pages, and those before it are left out.
 void ScoreTile(const AttentionTile& tile, const float* const* rows, const PageLists& keys,
                float* scores, int64_t stride) {
   const auto score = [&](int first, int last, int64_t first_page, int64_t last_page) {
@@ -203,12 +209,14 @@ void ScoreTile(const AttentionTile& tile, const float* const* rows, const PageLi
   };
   const int64_t shared = tile.shared_pages;
   if (shared > 0) score(0, tile.queries, 0, shared);
-  ForSequences(tile,
-               [&](int first, int last) { score(first, last, shared, PagesSeen(tile, last)); });
+  ForSequences(tile, [&](int first, int last) {
+    const int64_t begin = tile.window == 0 ? shared : FirstSeen(tile, first) / 16;
+    score(first, last, begin, PagesSeen(tile, last));
+  });
 }
 
-// out[q] = chain over keys 0 … position[q] of weights[q][j] * values[j]. Keys that several queries
-// see in one pass, the rest query by query: a key beyond a query's position is never touched,
+// out[q] = chain over the keys that q sees of weights[q][j] * values[j]. Keys that several queries
+// see in one pass, the rest query by query: a key that a query does not see is never touched,
 // whatever it holds.
 void WeighTile(const AttentionTile& tile, const float* weights, int64_t stride,
                const PageLists& values) {
@@ -226,27 +234,47 @@ void WeighTile(const AttentionTile& tile, const float* weights, int64_t stride,
   if (shared > 0) weigh(0, tile.queries, 0, shared);
   ForSequences(tile, [&](int first, int last) {
     const int64_t common = tile.position[first] + 1;
-    weigh(first, last, shared, common);
-    for (int q = first; q < last; ++q) weigh(q, q + 1, common, tile.position[q] + 1);
+    int64_t begin = shared;  // of the common keys
+    if (tile.window > 0) {
+      begin = Smaller(FirstSeen(tile, last - 1), common);
+      for (int q = first; q < last; ++q) weigh(q, q + 1, FirstSeen(tile, q), begin);
+    }
+    weigh(first, last, begin, common);
+    for (int q = first; q < last; ++q) {
+      const int64_t next =
+          tile.window == 0 || FirstSeen(tile, q) < common ? common : FirstSeen(tile, q);
+      weigh(q, q + 1, next, tile.position[q] + 1);
+    }
   });
 }
 
-HONE_SIMD float ScoreScale(int64_t head_dim) {
-  return 1.0f / __builtin_sqrtf(static_cast<float>(head_dim));
+constexpr float kMinusInfinity = -__builtin_inff();
+
+// The rarer tasks of a softmax: scores[begin … n) to cap * tanh(scale * score / cap), and what lies
+// before them in begin's group of 16 to minus infinity.
+void CapAndMask(float* scores, int64_t begin, int64_t n, float scale, float cap) {
+  const int64_t first = begin / 16 * 16;
+  if (cap > 0) {
+    for (int64_t j = first; j < n; j += 16) {
+      const F32x16 score = Mul(Load(scores + j), Set(scale));
+      Store(scores + j, Mul(Set(cap), Tanh(Div(score, Set(cap)))));
+    }
+  }
+  for (int64_t j = first; j < begin; ++j) scores[j] = kMinusInfinity;
 }
 
-// scores[0 … n) to exp(scale * score - max), zeros up to the next multiple of 16.
-void Softmax(float* scores, int64_t n, float scale, float* max, float* sum) {
-  constexpr float kMinusInfinity = -__builtin_inff();
+// scores[begin … n) to exp(scale * score - max), zeros up to the multiples of 16 around them.
+void Softmax(float* scores, int64_t begin, int64_t n, float scale, float* max, float* sum) {
+  begin = begin / 16 * 16;
   F32x16 maxima = Set(kMinusInfinity);
-  for (int64_t j = 0; j < n; j += 16) {
+  for (int64_t j = begin; j < n; j += 16) {
     const F32x16 score = Mul(Load(scores + j), Set(scale));
     Store(scores + j, score);
     maxima = Max(maxima, Select(FirstLanes(Smaller(16, n - j)), score, Set(kMinusInfinity)));
   }
   *max = MaxLanes(maxima);
   F32x16 sums = Zero();
-  for (int64_t j = 0; j < n; j += 16) {
+  for (int64_t j = begin; j < n; j += 16) {
     const F32x16 e = Exp(Sub(Load(scores + j), Set(*max)));
     const F32x16 seen = Select(FirstLanes(Smaller(16, n - j)), e, Zero());
     Store(scores + j, seen);
@@ -259,11 +287,15 @@ void Forward(const AttentionTile& tile) {
   const int64_t d = tile.head_dim, stride = ScoreStride(tile);
   float* scores = tile.scratch + kQueryTile * d;
   ScoreTile(tile, tile.q, {tile.keys, tile.pages}, scores, stride);
-  const float scale = ScoreScale(d);
   float sum[kQueryTile];
   for (int q = 0; q < tile.queries; ++q) {
+    const int64_t begin = FirstSeen(tile, q), n = tile.position[q] + 1;
+    const bool capped = tile.softcap > 0;
+    if (capped || begin % 16 != 0) {
+      CapAndMask(scores + q * stride, begin, n, tile.scale, tile.softcap);
+    }
     float max;
-    Softmax(scores + q * stride, tile.position[q] + 1, scale, &max, &sum[q]);
+    Softmax(scores + q * stride, begin, n, capped ? 1 : tile.scale, &max, &sum[q]);
     if (tile.stats[q] == nullptr) continue;
     tile.stats[q][0] = max;
     tile.stats[q][1] = sum[q];
@@ -292,11 +324,17 @@ float Dot(const float* a, const float* b, int64_t n) {
 struct ScoreGrad {
   F32x16 p, ds;
 };
-HONE_SIMD ScoreGrad GradOfScores(F32x16 score, F32x16 dp, float scale, float max, float inv_sum,
-                                 float delta, int64_t visible) {
+HONE_SIMD ScoreGrad GradOfScores(F32x16 score, F32x16 dp, float scale, float cap, float max,
+                                 float inv_sum, float delta, int64_t visible) {
   const Mask16 mask = FirstLanes(Smaller(16, visible));
-  const F32x16 p = Mul(Exp(Sub(Mul(score, Set(scale)), Set(max))), Set(inv_sum));
-  const F32x16 ds = Mul(Mul(p, Sub(dp, Set(delta))), Set(scale));
+  F32x16 value = Mul(score, Set(scale)), slope = Set(1);
+  if (cap > 0) {
+    value = Mul(Set(cap), Tanh(Div(value, Set(cap))));
+    const F32x16 tanh = Div(value, Set(cap));
+    slope = Fma(Neg(tanh), tanh, slope);
+  }
+  const F32x16 p = Mul(Exp(Sub(value, Set(max))), Set(inv_sum));
+  const F32x16 ds = Mul(Mul(Mul(p, Sub(dp, Set(delta))), slope), Set(scale));
   return {Select(mask, p, Zero()), Select(mask, ds, Zero())};
 }
 
@@ -305,17 +343,18 @@ void BackwardQueries(const AttentionTile& tile) {
   float *scores = tile.scratch + kQueryTile * d, *dp = scores + kQueryTile * stride;
   ScoreTile(tile, tile.q, {tile.keys, tile.pages}, scores, stride);
   ScoreTile(tile, tile.dout, {tile.values_by_dim, tile.slots}, dp, stride);
-  const float scale = ScoreScale(d);
   for (int q = 0; q < tile.queries; ++q) {
     const float delta = Dot(tile.dout[q], tile.forward_out[q], d);
     *tile.delta[q] = delta;
     const float max = tile.forward_stats[q][0];
     const float inv_sum = 1.0f / tile.forward_stats[q][1];
     const int64_t n = tile.position[q] + 1;
-    for (int64_t j = 0; j < n; j += 16) {
+    for (int64_t j = FirstSeen(tile, q) / 16 * 16; j < n; j += 16) {
       float* score = scores + q * stride + j;
       const F32x16 dp_j = Load(dp + q * stride + j);
-      Store(score, GradOfScores(Load(score), dp_j, scale, max, inv_sum, delta, n - j).ds);
+      Store(
+          score,
+          GradOfScores(Load(score), dp_j, tile.scale, tile.softcap, max, inv_sum, delta, n - j).ds);
     }
   }
   WeighTile(tile, scores, stride, {tile.keys_by_row, tile.slots});
@@ -383,14 +422,14 @@ void KeyWeights(const AttentionKeyBlock& block, int first, float* p, float* ds) 
   float scores[kQueries * 16], dp[kQueries * 16], *packed = block.scratch;
   Score<kQueries>(block.q + first, d, block.keys, &page, 0, 1, 0, packed, scores, 16);
   Score<kQueries>(block.dout + first, d, block.values_by_dim, &page, 0, 1, 0, packed, dp, 16);
-  const float scale = ScoreScale(d);
   for (int q = 0; q < kQueries; ++q) {
     const int i = first + q;
     const ScoreGrad grad =
-        GradOfScores(Load(scores + q * 16), Load(dp + q * 16), scale, block.stats[i][0],
-                     1.0f / block.stats[i][1], block.delta[i], block.visible[i]);
-    Store(p + i * 16, grad.p);
-    Store(ds + i * 16, grad.ds);
+        GradOfScores(Load(scores + q * 16), Load(dp + q * 16), block.scale, block.softcap,
+                     block.stats[i][0], 1.0f / block.stats[i][1], block.delta[i], block.visible[i]);
+    const Mask16 before = FirstLanes(block.first[i]);
+    Store(p + i * 16, Select(before, Zero(), grad.p));
+    Store(ds + i * 16, Select(before, Zero(), grad.ds));
   }
 }
 

@@ -29,32 +29,35 @@ struct Cache {
   }
 };
 
-std::vector<float> Scores(const Cache& cache, const float* q, const float* cache_k, int64_t count) {
-  const float scale = 1.0f / std::sqrt(static_cast<float>(cache.shape.head_dim));
-  std::vector<float> scores(count);
-  for (int64_t j = 0; j < count; ++j) {
+// Of keys first … position, by position.
+std::vector<float> Scores(const Cache& cache, const float* q, const float* cache_k, int64_t first,
+                          int64_t position) {
+  const float scale = ScoreScale(cache.shape), cap = cache.shape.softcap;
+  std::vector<float> scores(position + 1);
+  for (int64_t j = first; j <= position; ++j) {
     float sum = 0;
     for (int64_t d = 0; d < cache.shape.head_dim; ++d) {
       sum = std::fma(q[d], cache_k[cache.KeyIndex(j, d)], sum);
     }
-    scores[j] = sum * scale;
+    scores[j] = cap > 0 ? cap * Tanh(sum * scale / cap) : sum * scale;
   }
   return scores;
 }
 
 void ForwardQuery(const Cache& cache, int64_t position, const float* q, const float* cache_k,
                   const float* cache_v, float* out, float* stats) {
-  std::vector<float> weights = Scores(cache, q, cache_k, position + 1);
-  const float max = *std::max_element(weights.begin(), weights.end());
+  const int64_t first = FirstKey(cache.shape.window, static_cast<int32_t>(position));
+  std::vector<float> weights = Scores(cache, q, cache_k, first, position);
+  const float max = *std::max_element(weights.begin() + first, weights.end());
   float lanes[kLanes] = {};
-  for (int64_t j = 0; j <= position; ++j) {
+  for (int64_t j = first; j <= position; ++j) {
     weights[j] = Exp(weights[j] - max);
     lanes[j % kLanes] += weights[j];
   }
   const float sum = TreeSum(lanes);
   for (int64_t d = 0; d < cache.shape.head_dim; ++d) {
     float weighted = 0;
-    for (int64_t j = 0; j <= position; ++j) {
+    for (int64_t j = first; j <= position; ++j) {
       weighted = std::fma(weights[j], cache_v[cache.ValueIndex(j, d)], weighted);
     }
     out[d] = weighted / sum;
@@ -69,21 +72,23 @@ void BackwardQuery(const Cache& cache, int64_t position, const float* q, const f
                    const float* cache_v, const float* out, const float* stats, const float* dout,
                    float* dq, float* grad_k, float* grad_v) {
   const int64_t head_dim = cache.shape.head_dim;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-  const std::vector<float> scores = Scores(cache, q, cache_k, position + 1);
+  const float scale = ScoreScale(cache.shape), cap = cache.shape.softcap;
+  const int64_t first = FirstKey(cache.shape.window, static_cast<int32_t>(position));
+  const std::vector<float> scores = Scores(cache, q, cache_k, first, position);
   float lanes[kLanes] = {};
   for (int64_t d = 0; d < head_dim; ++d) {
     lanes[d % kLanes] = std::fma(dout[d], out[d], lanes[d % kLanes]);
   }
   const float delta = TreeSum(lanes), inv_sum = 1.0f / stats[1];
   std::fill_n(dq, head_dim, 0.0f);
-  for (int64_t j = 0; j <= position; ++j) {
+  for (int64_t j = first; j <= position; ++j) {
     const float p = Exp(scores[j] - stats[0]) * inv_sum;
     float dp = 0;
     for (int64_t d = 0; d < head_dim; ++d) {
       dp = std::fma(dout[d], cache_v[cache.ValueIndex(j, d)], dp);
     }
-    const float ds = p * (dp - delta) * scale;
+    const float tanh = cap > 0 ? scores[j] / cap : 0;
+    const float ds = p * (dp - delta) * std::fma(-tanh, tanh, 1.0f) * scale;
     for (int64_t d = 0; d < head_dim; ++d) {
       const int64_t index = cache.ValueIndex(j, d);  // the gradients of both lie as the values
       dq[d] = std::fma(ds, cache_k[cache.KeyIndex(j, d)], dq[d]);

@@ -7,11 +7,12 @@
 
 namespace hone::kernels {
 
+// y[t] = scale * table[token[t]].
 void Embed(const Exec& exec, const float* table_VD, const int32_t* tokens_T, int64_t t, int64_t d,
-           float* y_TD);
-// dtable[token[t]] += dy[t], in order of t for each row of the table.
+           float* y_TD, float scale = 1);
+// dtable[token[t]] += scale * dy[t], in order of t for each row of the table.
 void EmbedBackward(const Exec& exec, const float* dy_TD, const int32_t* tokens_T, int64_t t,
-                   int64_t d, float* dtable_VD);
+                   int64_t d, float* dtable_VD, float scale = 1);
 // y += x, n elements.
 void Add(const Exec& exec, const float* x, int64_t n, float* y);
 

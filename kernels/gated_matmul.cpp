@@ -13,11 +13,12 @@ constexpr int64_t kPanels = 4;
 
 }  // namespace
 
-void MatmulSwiGlu(const Exec& exec, const float* a, int64_t lda, int64_t m,
-                  const PackedMatrix& gate, const PackedMatrix& up, float* gate_up_T2F,
-                  float* act_TF) {
+void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda, int64_t m,
+                 const PackedMatrix& gate, const PackedMatrix& up, float* gate_up_T2F,
+                 float* act_TF, const float* bias_2F) {
   const MatmulKernels& matmul = HONE_ISA_KERNELS(exec.isa, kMatmul);
-  const SwiGluKernels& swiglu = HONE_ISA_KERNELS(exec.isa, kSwiGlu);
+  const GatedKernels& gated = activation == Gate::kSilu ? HONE_ISA_KERNELS(exec.isa, kSwiGlu)
+                                                        : HONE_ISA_KERNELS(exec.isa, kGeGlu);
   const int64_t f = gate.n, ld = 2 * f;
   ForUnits(exec, m, f, matmul.tile_rows, kMostRows, [&](const MatmulUnit& unit) {
     for (int64_t panel = unit.panel; panel < unit.panel + unit.panels; panel += kPanels) {
@@ -32,15 +33,16 @@ void MatmulSwiGlu(const Exec& exec, const float* a, int64_t lda, int64_t m,
                            .columns = columns,
                            .c = out,
                            .ldc = ld,
-                           .bias = nullptr,
+                           .bias = bias_2F == nullptr ? nullptr : bias_2F + column,
                            .accumulate = false};
       matmul.block(block);
       block.panels = up.panels.data() + panel * up.k * kPanel;
       block.c = out + f;
+      if (bias_2F != nullptr) block.bias += f;
       matmul.block(block);
       for (int64_t row = 0; row < unit.rows; ++row) {
         const float* values = out + row * ld;
-        swiglu.forward(values, values + f, columns, act_TF + (unit.row + row) * f + column);
+        gated.forward(values, values + f, columns, act_TF + (unit.row + row) * f + column);
       }
     }
   });

@@ -6,10 +6,15 @@
 
 namespace hone::kernels {
 
-// gate_up [m, 2 f] = a [m, k] times gate | up ([k, f] each, packed), and act [m, f] =
-// silu(gate) * up. The bits of Matmul and SwiGlu one after the other. lda: row stride of a.
-void MatmulSwiGlu(const Exec& exec, const float* a, int64_t lda, int64_t m,
-                  const PackedMatrix& gate, const PackedMatrix& up, float* gate_up_T2F,
-                  float* act_TF);
+// What the gate passes through: SwiGLU's silu (swiglu.h) or GeGLU's gelu in its tanh form
+// (geglu.h).
+enum class Gate { kSilu, kGeluTanh };
+
+// gate_up [m, 2 f] = a [m, k] times gate | up ([k, f] each, packed), plus bias [2 f] where given,
+// and act [m, f] = activation(gate) * up. The bits of Matmul and SwiGlu (or GeGlu) one after the
+// other. lda: row stride of a.
+void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda, int64_t m,
+                 const PackedMatrix& gate, const PackedMatrix& up, float* gate_up_T2F,
+                 float* act_TF, const float* bias_2F = nullptr);
 
 }  // namespace hone::kernels

@@ -49,9 +49,9 @@ struct MatmulKernels {
 };
 
 struct RmsNormKernels {
-  void (*forward)(const float* x_TD, const float* weight_D, float eps, int64_t t, int64_t d,
-                  float* y_TD, float* inv_rms_T);
-  void (*backward_x)(const float* dy_TD, const float* x_TD, const float* weight_D,
+  void (*forward)(const float* x_TD, const float* weight_D, float offset, float eps, int64_t t,
+                  int64_t d, float* y_TD, float* inv_rms_T);
+  void (*backward_x)(const float* dy_TD, const float* x_TD, const float* weight_D, float offset,
                      const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD);
   // Columns [begin, end) of dweight.
   void (*backward_weight)(const float* dy_TD, const float* x_TD, const float* inv_rms_T, int64_t t,
@@ -63,11 +63,17 @@ struct RopeKernels {
   void (*rotate)(float* x, const float* cos, const float* sin, int64_t half, bool inverse);
 };
 
-struct SwiGluKernels {
+// SwiGLU and GeGLU.
+struct GatedKernels {
   // One row of f elements.
   void (*forward)(const float* gate, const float* up, int64_t f, float* out);
   void (*backward)(const float* d_out, const float* gate, const float* up, int64_t f, float* d_gate,
                    float* d_up, float* out);
+};
+
+struct SoftCapKernels {
+  void (*forward)(float* x, int64_t n, float cap);
+  void (*backward)(const float* y, int64_t n, float cap, float* dy);
 };
 
 struct AdamWScalars {  // AdamWStep as the floats that enter each element
@@ -101,6 +107,8 @@ struct SoftmaxKernels {
 inline constexpr int kQueryTile = 8;
 struct AttentionTile {
   int64_t head_dim = 0;
+  int32_t window = 0;  // as in AttentionShape
+  float scale = 1, softcap = 0;
   int64_t page_stride = 0;                         // floats from page to page in keys and values
   const float *keys = nullptr, *values = nullptr;  // the kv head's part of page 0
   float* scratch = nullptr;  // TileScratch(head_dim, the largest position) floats
@@ -108,7 +116,7 @@ struct AttentionTile {
   // The first pages, the same of every query, of which each sees every key: read once for all.
   int32_t shared_pages = 0;
   const int32_t* pages[kQueryTile] = {};  // of the query's sequence
-  int32_t position[kQueryTile] = {};      // query i sees keys 0 … position[i]
+  int32_t position[kQueryTile] = {};  // query i sees keys … position[i], from 0 or the window's
   const float* q[kQueryTile] = {};
   float* out[kQueryTile] = {};    // the forward's output; in the backward, dq
   float* stats[kQueryTile] = {};  // receives maximum and sum, or null
@@ -128,11 +136,13 @@ constexpr int64_t TileScratch(int64_t head_dim, int64_t last_position) {
 inline constexpr int kKeyQueries = 32;
 struct AttentionKeyBlock {
   int64_t head_dim = 0;
+  float scale = 1, softcap = 0;
   const float *keys = nullptr, *values_by_dim = nullptr;  // [head_dim][16]
   float *grad_k = nullptr, *grad_v = nullptr;             // [16][head_dim]
   float* scratch = nullptr;                               // KeyBlockScratch(head_dim) floats
   int queries = 0;
-  int32_t visible[kKeyQueries] = {};  // how many of the page's keys the query sees, at least 1
+  // The query sees keys [first, visible) of the page, at least one.
+  int32_t first[kKeyQueries] = {}, visible[kKeyQueries] = {};
   const float *q[kKeyQueries] = {}, *dout[kKeyQueries] = {}, *stats[kKeyQueries] = {};
   float delta[kKeyQueries] = {};
 };
@@ -150,7 +160,9 @@ struct AttentionKernels {
   extern const MatmulKernels kMatmul;   \
   extern const RmsNormKernels kRmsNorm; \
   extern const RopeKernels kRope;       \
-  extern const SwiGluKernels kSwiGlu;   \
+  extern const GatedKernels kSwiGlu;    \
+  extern const GatedKernels kGeGlu;     \
+  extern const SoftCapKernels kSoftCap; \
   extern const AdamWKernels kAdamW;     \
   extern const SoftmaxKernels kSoftmax; \
   extern const AttentionKernels kAttention;

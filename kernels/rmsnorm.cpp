@@ -1,28 +1,75 @@
 #include "kernels/rmsnorm.h"
 
+#include <algorithm>
+
+#include "common/buffer.h"
 #include "kernels/isa_kernels.h"
 #include "kernels/parallel.h"
 
 namespace hone::kernels {
 
 void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps, int64_t t,
-             int64_t d, float* y_TD, float* inv_rms_T) {
+             int64_t d, float* y_TD, float* inv_rms_T, float offset) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
   ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
-    kernels.forward(x_TD + begin * d, weight_D, eps, end - begin, d, y_TD + begin * d,
+    kernels.forward(x_TD + begin * d, weight_D, offset, eps, end - begin, d, y_TD + begin * d,
                     inv_rms_T == nullptr ? nullptr : inv_rms_T + begin);
   });
 }
 
 void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, const float* weight_D,
-                     const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD, float* dweight_D) {
+                     const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD, float* dweight_D,
+                     float offset) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
   ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
-    kernels.backward_x(dy_TD + begin * d, x_TD + begin * d, weight_D, inv_rms_T + begin,
+    kernels.backward_x(dy_TD + begin * d, x_TD + begin * d, weight_D, offset, inv_rms_T + begin,
                        end - begin, d, dx_TD + begin * d);
   });
   ParallelFor(exec, d, 16, [&](int64_t begin, int64_t end) {
     kernels.backward_weight(dy_TD, x_TD, inv_rms_T, t, d, begin, end, dweight_D);
+  });
+}
+
+void RmsNormHeads(const Exec& exec, const HeadNorm& norm, int64_t t, float* x, int64_t ld) {
+  const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
+  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      float* heads = x + row * ld;
+      kernels.forward(heads, norm.weight, norm.offset, norm.eps, norm.heads, norm.head_dim, heads,
+                      nullptr);
+    }
+  });
+}
+
+void RmsNormHeadsBackward(const Exec& exec, const HeadNorm& norm, int64_t t, const float* x,
+                          int64_t ld_x, float* dy, int64_t ld, float* dweight) {
+  const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
+  const int64_t heads = norm.heads, d = norm.head_dim, size = heads * d;
+  thread_local Buffer<float> inv_rms_TH;  // kept from layer to layer; of the calling thread
+  inv_rms_TH.Reserve(t * heads);
+  float* inv_rms = inv_rms_TH.data();
+  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
+    float* normed = Scratch(size);
+    for (int64_t row = begin; row < end; ++row) {
+      kernels.forward(x + row * ld_x, norm.weight, norm.offset, norm.eps, heads, d, normed,
+                      inv_rms + row * heads);
+    }
+  });
+  ParallelFor(exec, d, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t row = 0; row < t; ++row) {
+      kernels.backward_weight(dy + row * ld, x + row * ld_x, inv_rms + row * heads, heads, d, begin,
+                              end, dweight);
+    }
+  });
+  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
+    float* copy = Scratch(size);
+    for (int64_t row = begin; row < end; ++row) {
+      float* at = dy + row * ld;
+      std::copy_n(at, size, copy);
+      std::fill_n(at, size, 0.0f);
+      kernels.backward_x(copy, x + row * ld_x, norm.weight, norm.offset, inv_rms + row * heads,
+                         heads, d, at);
+    }
   });
 }
 

@@ -5,8 +5,8 @@
 namespace hone::kernels {
 namespace {
 
-void Forward(const float* x_TD, const float* weight_D, float eps, int64_t t, int64_t d, float* y_TD,
-             float* inv_rms_T) {
+void Forward(const float* x_TD, const float* weight_D, float offset, float eps, int64_t t,
+             int64_t d, float* y_TD, float* inv_rms_T) {
   for (int64_t row = 0; row < t; ++row) {
     const float* x = x_TD + row * d;
     float* y = y_TD + row * d;
@@ -21,13 +21,13 @@ void Forward(const float* x_TD, const float* weight_D, float eps, int64_t t, int
     for (int64_t i = 0; i < d; i += 16) {
       const int64_t n = Smaller(16, d - i);
       const F32x16 unit = Mul(LoadN(x + i, n), Set(inv_rms));
-      StoreN(y + i, Mul(unit, LoadN(weight_D + i, n)), n);
+      StoreN(y + i, Mul(unit, Add(LoadN(weight_D + i, n), Set(offset))), n);
     }
   }
 }
 
-void BackwardX(const float* dy_TD, const float* x_TD, const float* weight_D, const float* inv_rms_T,
-               int64_t t, int64_t d, float* dx_TD) {
+void BackwardX(const float* dy_TD, const float* x_TD, const float* weight_D, float offset,
+               const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD) {
   for (int64_t row = 0; row < t; ++row) {
     const float *x = x_TD + row * d, *dy = dy_TD + row * d;
     float* dx = dx_TD + row * d;
@@ -35,13 +35,13 @@ void BackwardX(const float* dy_TD, const float* x_TD, const float* weight_D, con
     F32x16 dots = Zero();
     for (int64_t i = 0; i < d; i += 16) {
       const int64_t n = Smaller(16, d - i);
-      const F32x16 g = Mul(LoadN(dy + i, n), LoadN(weight_D + i, n));
+      const F32x16 g = Mul(LoadN(dy + i, n), Add(LoadN(weight_D + i, n), Set(offset)));
       dots = Fma(g, Mul(LoadN(x + i, n), inv_rms), dots);
     }
     const F32x16 minus_mean = Set(-(SumLanes(dots) / static_cast<float>(d)));
     for (int64_t i = 0; i < d; i += 16) {
       const int64_t n = Smaller(16, d - i);
-      const F32x16 g = Mul(LoadN(dy + i, n), LoadN(weight_D + i, n));
+      const F32x16 g = Mul(LoadN(dy + i, n), Add(LoadN(weight_D + i, n), Set(offset)));
       const F32x16 unit = Mul(LoadN(x + i, n), inv_rms);
       StoreN(dx + i, Fma(inv_rms, Fma(unit, minus_mean, g), LoadN(dx + i, n)), n);
     }

@@ -7,7 +7,7 @@ namespace hone::kernels::reference {
 
 void Rope(float* x, int64_t ld, int64_t t, int64_t heads, const int32_t* positions_T,
           const RopeTable& table, bool inverse) {
-  const int64_t half = table.head_dim / 2;
+  const int64_t half = table.rotary_dim / 2;
   for (int64_t row = 0; row < t; ++row) {
     for (int64_t head = 0; head < heads; ++head) {
       float* v = x + row * ld + head * table.head_dim;

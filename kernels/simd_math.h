@@ -3,6 +3,7 @@
 
 #include "kernels/exp_constants.h"
 #include "kernels/simd.h"
+#include "kernels/tanh_constants.h"
 
 namespace hone::kernels {
 namespace {
@@ -25,6 +26,22 @@ HONE_SIMD F32x16 Exp(F32x16 x) {
   const F32x16 scale1 = FromBits(ShiftLeft<23>(AddI(half, bias)));
   const F32x16 scale2 = FromBits(ShiftLeft<23>(AddI(SubI(whole, half), bias)));
   return Mul(Mul(p, scale1), scale2);
+}
+
+// Lane by lane the bits of Tanh(float) in softmax.h.
+HONE_SIMD F32x16 Tanh(F32x16 x) {
+  using namespace tanh_constants;
+  const F32x16 a = Max(Set(-kSmall), Min(Set(kSmall), x)), z = Mul(a, a);
+  F32x16 p = Fma(Set(kP5), z, Set(kP4));
+  p = Fma(p, z, Set(kP3));
+  p = Fma(p, z, Set(kP2));
+  p = Fma(p, z, Set(kP1));
+  p = Fma(p, z, Set(kP0));
+  const F32x16 tanh_a = Fma(Mul(a, z), p, a);
+  const F32x16 b = Max(Set(-kMost), Min(Set(kMost), Sub(x, a)));
+  const F32x16 e = Exp(Mul(Set(-2), b));
+  const F32x16 tanh_b = Div(Sub(Set(1), e), Add(Set(1), e));
+  return Div(Add(tanh_a, tanh_b), Fma(tanh_a, tanh_b, Set(1)));
 }
 
 // As LoadN, with `fill` in the lanes beyond.

@@ -7,6 +7,7 @@
 #include "kernels/exp_constants.h"
 #include "kernels/isa_kernels.h"
 #include "kernels/parallel.h"
+#include "kernels/tanh_constants.h"
 
 namespace hone::kernels {
 
@@ -44,6 +45,24 @@ float Log(float x) {
   double sum = 0;
   for (int i = 17; i >= 1; i -= 2) sum = sum * z2 + 1.0 / i;
   return static_cast<float>(static_cast<double>(exponent) * 0.693147180559945309417 + 2 * z * sum);
+}
+
+float Tanh(float x) {
+  using namespace tanh_constants;
+  const auto clamp = [](float value, float most) {  // a NaN passes, as in Max and Min of simd.h
+    value = most < value ? most : value;
+    return -most > value ? -most : value;
+  };
+  const float a = clamp(x, kSmall), z = a * a;
+  float p = std::fma(kP5, z, kP4);
+  p = std::fma(p, z, kP3);
+  p = std::fma(p, z, kP2);
+  p = std::fma(p, z, kP1);
+  p = std::fma(p, z, kP0);
+  const float tanh_a = std::fma(a * z, p, a);
+  const float e = Exp(-2 * clamp(x - a, kMost));
+  const float tanh_b = (1 - e) / (1 + e);
+  return (tanh_a + tanh_b) / std::fma(tanh_a, tanh_b, 1.0f);
 }
 
 namespace {

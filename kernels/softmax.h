@@ -13,6 +13,8 @@ namespace hone::kernels {
 float Exp(float x);
 // Our own natural logarithm, within 1 ulp for positive x, subnormal ones too; Log(0) = -inf.
 float Log(float x);
+// Our own tanh, within 3 ulp; a NaN stays one. The same bits on every ISA.
+float Tanh(float x);
 
 // With z = logits / temperature (one division an element): log_sum_exp[r] = log sum exp z[r];
 // entropy[r] = -sum p log p, p = softmax(z), in nats. `entropy` may be null. logits [rows, v], row

@@ -6,7 +6,7 @@
 namespace hone::kernels {
 
 void SwiGlu(const Exec& exec, const float* gate_up_T2F, int64_t t, int64_t f, float* out_TF) {
-  const SwiGluKernels& kernels = HONE_ISA_KERNELS(exec.isa, kSwiGlu);
+  const GatedKernels& kernels = HONE_ISA_KERNELS(exec.isa, kSwiGlu);
   ParallelFor(exec, t, 4, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const float* gate = gate_up_T2F + row * 2 * f;
@@ -17,7 +17,7 @@ void SwiGlu(const Exec& exec, const float* gate_up_T2F, int64_t t, int64_t f, fl
 
 void SwiGluBackward(const Exec& exec, const float* d_out_TF, const float* gate_up_T2F, int64_t t,
                     int64_t f, float* d_gate_up_T2F, float* out_TF) {
-  const SwiGluKernels& kernels = HONE_ISA_KERNELS(exec.isa, kSwiGlu);
+  const GatedKernels& kernels = HONE_ISA_KERNELS(exec.isa, kSwiGlu);
   ParallelFor(exec, t, 4, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const float* gate = gate_up_T2F + row * 2 * f;

@@ -31,7 +31,7 @@ void Backward(const float* d_out, const float* gate, const float* up, int64_t f,
 }  // namespace
 
 namespace HONE_ISA_NAMESPACE {
-const SwiGluKernels kSwiGlu = {Forward, Backward};
+const GatedKernels kSwiGlu = {Forward, Backward};
 }
 
 }  // namespace hone::kernels

@@ -74,6 +74,27 @@ inline void ForRandomCases(uint64_t count, const std::function<void(RandomCase&)
   }
 }
 
+// What the families add to Llama and Qwen2, in any combination that their tensors allow.
+inline void AddFeatures(RandomCase& draws, ModelConfig* config) {
+  const bool gemma = draws.Once(2);
+  config->qkv_bias = false;
+  config->architecture = gemma ? "Gemma3ForCausalLM" : "Qwen3ForCausalLM";
+  config->qk_norm = true;
+  config->post_norms = gemma;
+  config->norm_offset = gemma ? 1 : 0;
+  config->o_bias = draws.Once(2);
+  for (int64_t l = 0; l < config->num_layers; ++l)
+    config->windows.push_back(draws.Once(2) ? 0 : draws.From(1, 40));
+  if (draws.Once(2)) config->local_rope_theta = 50;
+  config->rotary_dim = 2 * draws.From(1, static_cast<int32_t>(config->head_dim / 2));
+  config->rope_scaling.attention_factor = draws.Of({1.0, 1.3});
+  config->embedding_scale = draws.Of({1.0, 3.3});
+  config->attention_scale = draws.Of({0.0, 0.4});
+  config->attention_softcap = draws.Of({0.0, 2.5});
+  config->logit_softcap = draws.Of({0.0, 4.0});
+  if (draws.Once(2)) config->activation = kernels::Gate::kGeluTanh;
+}
+
 // Small, and of sizes that fill no vector: tails are where the instruction sets differ.
 inline ModelConfig RandomModel(RandomCase& draws) {
   ModelConfig config;
@@ -90,6 +111,7 @@ inline ModelConfig RandomModel(RandomCase& draws) {
   config.tie_word_embeddings = draws.Once(2);
   // Far from uniform, whatever the size.
   config.initializer_range = 1.5 / std::sqrt(static_cast<double>(config.hidden_size));
+  if (draws.Once(3)) AddFeatures(draws, &config);
   return config;
 }
 

@@ -20,9 +20,8 @@ void CheckSpan(const SequenceSpan& span, const Batch& batch, int32_t next_row,
   }
   const int64_t end = int64_t{span.position} + span.rows;
   if (span.position < 0 || end > config.max_position_embeddings) {
-    throw RunError(
-        fmt::format("a sequence reaches position {}, the model has {} (max_position_embeddings)",
-                    end, config.max_position_embeddings));
+    throw RunError(fmt::format("a sequence reaches position {}, the model has {} ({})", end,
+                               config.max_position_embeddings, config.positions_key));
   }
   const int32_t pages = PagesFor(end, batch.page_size);
   if (span.first_page < 0 ||

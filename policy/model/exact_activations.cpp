@@ -50,6 +50,11 @@ void ExactBackend::CopyLayers(std::span<const ActivationRow> known, const BatchP
     copy(d, &LayerTape::x_TD);
     copy(q_dim + 2 * config_.kv_dim(), &LayerTape::qkv_TC);
     copy(q_dim, &LayerTape::attention_TQ);
+    if (config_.qk_norm) copy(q_dim + config_.kv_dim(), &LayerTape::qk_TB);
+    if (config_.post_norms) {
+      copy(d, &LayerTape::attention_out_TD);
+      copy(d, &LayerTape::mlp_out_TD);
+    }
     copy(config_.num_heads * 2, &LayerTape::stats_TH2);
     copy(d, &LayerTape::mid_TD);
     copy(2 * config_.intermediate_size, &LayerTape::gate_up_T2F);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/error.h"
+#include "policy/model/rope_frequencies.h"
 
 namespace hone {
 
@@ -12,9 +13,20 @@ ExactBackend::ExactBackend(const ModelConfig& config, int threads, kernels::Isa 
       offsets_(MakeOffsets(config, layout_)),
       pool_(threads),
       exec_{&pool_, isa},
-      shape_{config.num_heads, config.num_kv_heads, config.head_dim},
-      rope_(kernels::MakeRopeTable(config.head_dim, config.max_position_embeddings,
-                                   config.rope_theta)),
+      shape_{.heads = config.num_heads,
+             .kv_heads = config.num_kv_heads,
+             .head_dim = config.head_dim,
+             .scale = static_cast<float>(config.attention_scale),
+             .softcap = static_cast<float>(config.attention_softcap)},
+      rope_(kernels::MakeRopeTable(
+          config.head_dim, config.max_position_embeddings,
+          InverseFrequencies(config.rope_theta, config.turned_dim(), config.rope_scaling),
+          static_cast<float>(config.rope_scaling.attention_factor))),
+      local_rope_(config.local_rope_theta > 0
+                      ? kernels::MakeRopeTable(
+                            config.head_dim, config.max_position_embeddings,
+                            InverseFrequencies(config.local_rope_theta, config.turned_dim(), {}))
+                      : kernels::RopeTable()),
       packed_(config, offsets_) {}
 
 void ExactBackend::SetWeights(std::shared_ptr<const Weights> weights) {
@@ -29,6 +41,26 @@ void ExactBackend::SetWeights(std::shared_ptr<const Weights> weights) {
 const Weights& ExactBackend::weights() const {
   CheckReady();
   return *weights_;
+}
+
+kernels::AttentionShape ExactBackend::ShapeOf(int64_t l) const {
+  kernels::AttentionShape shape = shape_;
+  shape.window = config_.window(l);
+  return shape;
+}
+
+const kernels::RopeTable& ExactBackend::RopeOf(int64_t l) const {
+  return config_.local_rope(l) ? local_rope_ : rope_;
+}
+
+kernels::HeadNorm ExactBackend::QNorm(int64_t l) const {
+  return {Data(offsets_.layers[l].q_norm), eps(), norm_offset(), config_.num_heads,
+          config_.head_dim};
+}
+
+kernels::HeadNorm ExactBackend::KNorm(int64_t l) const {
+  return {Data(offsets_.layers[l].k_norm), eps(), norm_offset(), config_.num_kv_heads,
+          config_.head_dim};
 }
 
 void ExactBackend::CheckReady() const {

@@ -9,6 +9,8 @@
 
 #include "common/buffer.h"
 #include "common/thread_pool.h"
+#include "kernels/attention.h"
+#include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
 #include "policy/backend.h"
 #include "policy/model/batch_plan.h"
@@ -69,11 +71,13 @@ class ExactBackend final : public Backend {
   struct HeadScratch {
     HeadBuffers rows;
     Buffer<float> log_sum_exp_R, entropy_R, dlogprob_R, dentropy_R, d_normed_RD, d_x_RD;
+    Buffer<float> capped_RV;  // logits after their soft cap
     std::vector<int32_t> rows_R, tokens_R;
   };
 
   struct BackwardScratch {
     Buffer<float> d_x_TD, normed_TD, inv_rms_T, d_normed_TD, act_TF, d_act_TF, d_gate_up_T2F;
+    Buffer<float> d_branch_TD;
     Buffer<float> d_attention_TQ, d_qkv_TC, grad_k, grad_v;  // grad_k, grad_v: one layer's pages
   };
 
@@ -86,6 +90,12 @@ class ExactBackend final : public Backend {
   };
 
   const float* Data(int64_t offset) const { return weights_->data.data() + offset; }
+  float eps() const { return static_cast<float>(config_.rms_norm_eps); }
+  float norm_offset() const { return static_cast<float>(config_.norm_offset); }
+  kernels::AttentionShape ShapeOf(int64_t l) const;
+  const kernels::RopeTable& RopeOf(int64_t l) const;
+  kernels::HeadNorm QNorm(int64_t l) const;
+  kernels::HeadNorm KNorm(int64_t l) const;
   void CheckReady() const;
   ExactCache& CacheOf(KvCache& cache) const;
 
@@ -100,6 +110,13 @@ class ExactBackend final : public Backend {
   void Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactCache& cache, bool keep,
               LayerTape* tape);
   void FeedForward(int64_t l, int64_t rows, LayerTape* tape);
+  // What closes a branch off the residual stream: a projection w, its bias, and a norm of the whole
+  // (each may be absent).
+  struct BranchEnd {
+    const kernels::PackedMatrix& w;
+    int64_t bias, norm;
+  };
+  void AddToResidual(const float* in, int64_t rows, const BranchEnd& end, Buffer<float>* branch);
 
   // Logits of the rows head_.rows_R of x_TD_.
   void HeadLogits(const HeadRows& out);
@@ -111,6 +128,9 @@ class ExactBackend final : public Backend {
   std::vector<int32_t> TargetsByComponent(const std::vector<int32_t>& component_of_span,
                                           int32_t components, std::vector<size_t>* counts_C) const;
 
+  // The gradient by what a branch's projection gave: d_x_TD, or through the norm that follows.
+  const float* BackwardBranchEnd(const Buffer<float>& branch, int64_t bias, int64_t norm,
+                                 float* grads);
   void BackwardFeedForward(int64_t l, float* grads);
   void BackwardAttention(int64_t l, float* grads);
   void BackwardProjections(int64_t l, float* grads);
@@ -121,13 +141,13 @@ class ExactBackend final : public Backend {
   const TensorOffsets offsets_;
   ThreadPool pool_;
   const kernels::Exec exec_;
-  const kernels::AttentionShape shape_;
-  const kernels::RopeTable rope_;
+  const kernels::AttentionShape shape_;  // but for the window, which is the layer's
+  const kernels::RopeTable rope_, local_rope_;
   std::shared_ptr<const Weights> weights_;
   PackedWeights packed_;
 
   BatchPlan plan_;
-  Buffer<float> x_TD_, normed_TD_, act_TF_;
+  Buffer<float> x_TD_, normed_TD_, act_TF_, branch_TD_;
   LayerTape scratch_;  // in place of a tape when nothing is kept
   ActivationsShelf activations_;
   HeadScratch head_;

@@ -4,7 +4,7 @@
 
 #include "common/error.h"
 #include "kernels/embedding.h"
-#include "kernels/rmsnorm.h"
+#include "kernels/geglu.h"
 #include "kernels/swiglu.h"
 #include "policy/model/exact_backend.h"
 
@@ -56,7 +56,24 @@ void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
 void ExactBackend::BackwardEmbedding(int32_t first_row, int32_t rows, float* grads) {
   const int64_t d = config_.hidden_size;
   kernels::EmbedBackward(exec_, back_.d_x_TD.data() + first_row * d,
-                         kept_.batch.tokens_T.data() + first_row, rows, d, grads + offsets_.embed);
+                         kept_.batch.tokens_T.data() + first_row, rows, d, grads + offsets_.embed,
+                         static_cast<float>(config_.embedding_scale));
+}
+
+const float* ExactBackend::BackwardBranchEnd(const Buffer<float>& branch, int64_t bias,
+                                             int64_t norm, float* grads) {
+  const int64_t t = kept_.batch.rows(), d = config_.hidden_size;
+  const float* d_out = back_.d_x_TD.data();
+  if (norm != kAbsent) {
+    back_.d_branch_TD.Resize(static_cast<size_t>(t * d));
+    kernels::RmsNorm(exec_, branch.data(), Data(norm), eps(), t, d, back_.normed_TD.data(),
+                     back_.inv_rms_T.data(), norm_offset());
+    kernels::RmsNormBackward(exec_, d_out, branch.data(), Data(norm), back_.inv_rms_T.data(), t, d,
+                             back_.d_branch_TD.data(), grads + norm, norm_offset());
+    d_out = back_.d_branch_TD.data();
+  }
+  if (bias != kAbsent) kernels::BiasGrad(exec_, d_out, d, t, d, grads + bias);
+  return d_out;
 }
 
 // Of  out = mid + down(act(gate_up(norm(mid)))): d_x_TD goes from the gradient by out to that by
@@ -74,20 +91,27 @@ void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
   float* d_gate_up = back_.d_gate_up_T2F.data();
   float* normed = back_.normed_TD.data();
 
-  kernels::MatmulGradInput(exec_, d_x, d, Data(at.down), t, d, f, back_.d_act_TF.data(), f);
-  kernels::SwiGluBackward(exec_, back_.d_act_TF.data(), tape.gate_up_T2F.data(), t, f, d_gate_up,
-                          back_.act_TF.data());
-  kernels::MatmulGradWeight(exec_, d_x, d, back_.act_TF.data(), f, t, d, f, grads + at.down);
-  kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.post_norm),
-                   static_cast<float>(config_.rms_norm_eps), t, d, normed, back_.inv_rms_T.data());
+  const float* d_out = BackwardBranchEnd(tape.mlp_out_TD, at.down_bias, at.mlp_out_norm, grads);
+  kernels::MatmulGradInput(exec_, d_out, d, Data(at.down), t, d, f, back_.d_act_TF.data(), f);
+  const auto activation_backward =
+      config_.activation == kernels::Gate::kSilu ? kernels::SwiGluBackward : kernels::GeGluBackward;
+  activation_backward(exec_, back_.d_act_TF.data(), tape.gate_up_T2F.data(), t, f, d_gate_up,
+                      back_.act_TF.data());
+  kernels::MatmulGradWeight(exec_, d_out, d, back_.act_TF.data(), f, t, d, f, grads + at.down);
+  if (config_.mlp_bias) {
+    kernels::BiasGrad(exec_, d_gate_up, 2 * f, t, f, grads + at.gate_bias);
+    kernels::BiasGrad(exec_, d_gate_up + f, 2 * f, t, f, grads + at.up_bias);
+  }
+  kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.mlp_norm), eps(), t, d, normed,
+                   back_.inv_rms_T.data(), norm_offset());
   kernels::MatmulGradWeight(exec_, d_gate_up, 2 * f, normed, d, t, f, d, grads + at.gate);
   kernels::MatmulGradWeight(exec_, d_gate_up + f, 2 * f, normed, d, t, f, d, grads + at.up);
   kernels::MatmulGradInput(exec_, d_gate_up, 2 * f, Data(at.gate), t, f, d,
                            back_.d_normed_TD.data(), d);
   kernels::MatmulGradInput(exec_, d_gate_up + f, 2 * f, Data(at.up), t, f, d,
                            back_.d_normed_TD.data(), d, /*accumulate=*/true);
-  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.mid_TD.data(), Data(at.post_norm),
-                           back_.inv_rms_T.data(), t, d, d_x, grads + at.post_norm);
+  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.mid_TD.data(), Data(at.mlp_norm),
+                           back_.inv_rms_T.data(), t, d, d_x, grads + at.mlp_norm, norm_offset());
 }
 
 // Of  mid = x + o(attention(q, k, v)): leaves the gradient by q | k | v, before the rotation, in
@@ -103,16 +127,18 @@ void ExactBackend::BackwardAttention(int64_t l, float* grads) {
       static_cast<size_t>(kept_.plan.used_blocks * kv_dim * kernels::kPagePositions);
   back_.grad_k.Resize(paged);
   back_.grad_v.Resize(paged);
-  float* d_x = back_.d_x_TD.data();
+  const LayerOffsets& at = offsets_.layers[l];
   float* d_qkv = back_.d_qkv_TC.data();
 
-  kernels::MatmulGradWeight(exec_, d_x, d, tape.attention_TQ.data(), q_dim, t, d, q_dim,
-                            grads + offsets_.layers[l].o);
-  kernels::MatmulGradInput(exec_, d_x, d, Data(offsets_.layers[l].o), t, d, q_dim,
-                           back_.d_attention_TQ.data(), q_dim);
+  const float* d_out =
+      BackwardBranchEnd(tape.attention_out_TD, at.o_bias, at.attention_out_norm, grads);
+  kernels::MatmulGradWeight(exec_, d_out, d, tape.attention_TQ.data(), q_dim, t, d, q_dim,
+                            grads + at.o);
+  kernels::MatmulGradInput(exec_, d_out, d, Data(at.o), t, d, q_dim, back_.d_attention_TQ.data(),
+                           q_dim);
   kernels::AttentionBackward(
-      exec_, shape_, kept_.plan.spans.data(), spans, tape.qkv_TC.data(), columns, kept_.cache->k(l),
-      kept_.cache->v(l), tape.attention_TQ.data(), q_dim, tape.stats_TH2.data(),
+      exec_, ShapeOf(l), kept_.plan.spans.data(), spans, tape.qkv_TC.data(), columns,
+      kept_.cache->k(l), kept_.cache->v(l), tape.attention_TQ.data(), q_dim, tape.stats_TH2.data(),
       back_.d_attention_TQ.data(), q_dim, d_qkv, columns, back_.grad_k.data(), back_.grad_v.data());
   for (auto copy = kept_.plan.copies.rbegin(); copy != kept_.plan.copies.rend(); ++copy) {
     kernels::CopyKvPageBackward(shape_, copy->source, copy->target, copy->slots,
@@ -121,7 +147,13 @@ void ExactBackend::BackwardAttention(int64_t l, float* grads) {
   kernels::ReadKvGrad(exec_, shape_, kept_.plan.spans.data(), spans, back_.grad_k.data(),
                       back_.grad_v.data(), d_qkv + q_dim, d_qkv + q_dim + kv_dim, columns);
   kernels::Rope(exec_, d_qkv, columns, t, config_.num_heads + config_.num_kv_heads,
-                kept_.plan.positions_T.data(), rope_, /*inverse=*/true);
+                kept_.plan.positions_T.data(), RopeOf(l), /*inverse=*/true);
+  if (!config_.qk_norm) return;
+  const int64_t before = q_dim + kv_dim;  // columns of the tape's q | k
+  kernels::RmsNormHeadsBackward(exec_, QNorm(l), t, tape.qk_TB.data(), before, d_qkv, columns,
+                                grads + at.q_norm);
+  kernels::RmsNormHeadsBackward(exec_, KNorm(l), t, tape.qk_TB.data() + q_dim, before,
+                                d_qkv + q_dim, columns, grads + at.k_norm);
 }
 
 // Of  q | k | v = projections(norm(x)): adds to d_x_TD, which then is the gradient by x.
@@ -132,8 +164,8 @@ void ExactBackend::BackwardProjections(int64_t l, float* grads) {
   const LayerTape& tape = kept_.layers[l];
   const LayerOffsets& at = offsets_.layers[l];
   float* normed = back_.normed_TD.data();
-  kernels::RmsNorm(exec_, tape.x_TD.data(), Data(at.input_norm),
-                   static_cast<float>(config_.rms_norm_eps), t, d, normed, back_.inv_rms_T.data());
+  kernels::RmsNorm(exec_, tape.x_TD.data(), Data(at.attention_norm), eps(), t, d, normed,
+                   back_.inv_rms_T.data(), norm_offset());
   struct Projection {
     int64_t column, size, weight, bias;
   };
@@ -148,9 +180,9 @@ void ExactBackend::BackwardProjections(int64_t l, float* grads) {
     kernels::MatmulGradInput(exec_, d_part, columns, Data(part.weight), t, part.size, d,
                              back_.d_normed_TD.data(), d, /*accumulate=*/part.column > 0);
   }
-  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.x_TD.data(), Data(at.input_norm),
-                           back_.inv_rms_T.data(), t, d, back_.d_x_TD.data(),
-                           grads + at.input_norm);
+  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.x_TD.data(),
+                           Data(at.attention_norm), back_.inv_rms_T.data(), t, d,
+                           back_.d_x_TD.data(), grads + at.attention_norm, norm_offset());
 }
 
 }  // namespace hone

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "common/error.h"
-#include "kernels/rmsnorm.h"
+#include "kernels/softcap.h"
 #include "kernels/softmax.h"
 #include "policy/logprob.h"
 #include "policy/model/exact_backend.h"
@@ -45,10 +45,14 @@ void ExactBackend::HeadLogits(const HeadRows& out) {
   for (int64_t r = 0; r < rows; ++r) {
     std::copy_n(x_TD_.data() + head_.rows_R[r] * d, d, out.x_RD + r * d);
   }
-  kernels::RmsNorm(exec_, out.x_RD, Data(offsets_.norm), static_cast<float>(config_.rms_norm_eps),
-                   rows, d, out.normed_RD, out.inv_rms_R);
+  kernels::RmsNorm(exec_, out.x_RD, Data(offsets_.norm), eps(), rows, d, out.normed_RD,
+                   out.inv_rms_R, norm_offset());
   kernels::Matmul(exec_, out.normed_RD, d, rows, packed_.Get(exec_).head, out.logits_RV,
                   config_.vocab_size);
+  if (config_.logit_softcap > 0) {
+    kernels::SoftCap(exec_, out.logits_RV, rows * config_.vocab_size,
+                     static_cast<float>(config_.logit_softcap));
+  }
 }
 
 void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
@@ -191,9 +195,18 @@ void ExactBackend::LogitGradients(std::span<const int32_t> ids, const HeadGradie
     kernels::LogSumExpRows(exec_, logits, v, rows, v, kept_.temperature, head_.log_sum_exp_R.data(),
                            head_.entropy_R.data());
   }
+  const bool capped = config_.logit_softcap > 0;
+  if (capped) {
+    head_.capped_RV.Reserve(static_cast<size_t>(rows * v));
+    std::copy_n(logits, rows * v, head_.capped_RV.data());
+  }
   kernels::LogProbGradRows(exec_, logits, v, rows, v, kept_.temperature, head_.tokens_R.data(),
                            head_.log_sum_exp_R.data(), entropy ? head_.entropy_R.data() : nullptr,
                            head_.dlogprob_R.data(), entropy ? head_.dentropy_R.data() : nullptr);
+  if (capped) {
+    kernels::SoftCapBackward(exec_, head_.capped_RV.data(), rows * v,
+                             static_cast<float>(config_.logit_softcap), logits);
+  }
 }
 
 void ExactBackend::HeadBackwardChunk(std::span<const int32_t> ids, const HeadGradient& gradient) {
@@ -213,7 +226,7 @@ void ExactBackend::HeadBackwardChunk(std::span<const int32_t> ids, const HeadGra
                            head_.d_normed_RD.data(), d);
   kernels::RmsNormBackward(exec_, head_.d_normed_RD.data(), head.x_RD, Data(offsets_.norm),
                            head.inv_rms_R, rows, d, head_.d_x_RD.data(),
-                           gradient.grads + offsets_.norm);
+                           gradient.grads + offsets_.norm, norm_offset());
   for (size_t i = 0; i < count;
        ++i) {  // a row may be asked for more than once: a prompt's last one
     const float* from = head_.d_x_RD.data() + i * static_cast<size_t>(d);

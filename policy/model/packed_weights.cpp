@@ -80,9 +80,14 @@ void PackedWeights::Pack(const kernels::Exec& exec, PackedModel* model) {
     PackTransposed(exec, weights_ + at.gate, f, d, &layer.gate);
     PackTransposed(exec, weights_ + at.up, f, d, &layer.up);
     PackTransposed(exec, weights_ + at.down, d, f, &layer.down);
-    if (!config_.qkv_bias) continue;
-    layer.qkv_bias.Reserve(static_cast<size_t>(q + 2 * kv));
-    copy({{at.q_bias, q}, {at.k_bias, kv}, {at.v_bias, kv}}, layer.qkv_bias.data());
+    if (config_.qkv_bias) {
+      layer.qkv_bias.Reserve(static_cast<size_t>(q + 2 * kv));
+      copy({{at.q_bias, q}, {at.k_bias, kv}, {at.v_bias, kv}}, layer.qkv_bias.data());
+    }
+    if (config_.mlp_bias) {
+      layer.gate_up_bias.Reserve(static_cast<size_t>(2 * f));
+      copy({{at.gate_bias, f}, {at.up_bias, f}}, layer.gate_up_bias.data());
+    }
   }
   PackTransposed(exec, weights_ + offsets_.head, config_.vocab_size, d, &model->head);
 }

@@ -14,7 +14,8 @@ namespace hone {
 struct PackedLayer {
   kernels::PackedMatrix qkv;  // columns q | k | v
   kernels::PackedMatrix o, gate, up, down;
-  Buffer<float> qkv_bias;  // q | k | v, or empty
+  Buffer<float> qkv_bias;      // q | k | v, or empty
+  Buffer<float> gate_up_bias;  // gate | up, or empty
 };
 struct PackedModel {
   const float* weights = nullptr;  // what it was packed from

@@ -1,35 +1,114 @@
 #include "policy/model/tensor_offsets.h"
 
-#include <fmt/format.h>
-
 namespace hone {
+namespace {
+
+void Place(const TensorSpec& tensor, const ModelConfig& config, LayerOffsets* layer) {
+  const int64_t at = tensor.offset, d = config.hidden_size;
+  switch (tensor.role) {
+    case Role::kAttentionNorm:
+      layer->attention_norm = at;
+      break;
+    case Role::kQ:
+      layer->q = at;
+      break;
+    case Role::kK:
+      layer->k = at;
+      break;
+    case Role::kV:
+      layer->v = at;
+      break;
+    case Role::kQkv:
+      layer->q = at;
+      layer->k = at + config.q_dim() * d;
+      layer->v = layer->k + config.kv_dim() * d;
+      break;
+    case Role::kQBias:
+      layer->q_bias = at;
+      break;
+    case Role::kKBias:
+      layer->k_bias = at;
+      break;
+    case Role::kVBias:
+      layer->v_bias = at;
+      break;
+    case Role::kQNorm:
+      layer->q_norm = at;
+      break;
+    case Role::kKNorm:
+      layer->k_norm = at;
+      break;
+    case Role::kO:
+      layer->o = at;
+      break;
+    case Role::kOBias:
+      layer->o_bias = at;
+      break;
+    case Role::kAttentionOutNorm:
+      layer->attention_out_norm = at;
+      break;
+    case Role::kMlpNorm:
+      layer->mlp_norm = at;
+      break;
+    case Role::kGate:
+      layer->gate = at;
+      break;
+    case Role::kUp:
+      layer->up = at;
+      break;
+    case Role::kGateUp:
+      layer->gate = at;
+      layer->up = at + config.intermediate_size * d;
+      break;
+    case Role::kGateBias:
+      layer->gate_bias = at;
+      break;
+    case Role::kUpBias:
+      layer->up_bias = at;
+      break;
+    case Role::kDown:
+      layer->down = at;
+      break;
+    case Role::kDownBias:
+      layer->down_bias = at;
+      break;
+    case Role::kMlpOutNorm:
+      layer->mlp_out_norm = at;
+      break;
+    case Role::kRouter:
+      layer->router = at;
+      break;
+    case Role::kExpertGate:
+      layer->experts[tensor.expert].gate = at;
+      break;
+    case Role::kExpertUp:
+      layer->experts[tensor.expert].up = at;
+      break;
+    case Role::kExpertDown:
+      layer->experts[tensor.expert].down = at;
+      break;
+    case Role::kEmbedding:
+    case Role::kFinalNorm:
+    case Role::kHead:
+      break;  // of no layer
+  }
+}
+
+}  // namespace
 
 TensorOffsets MakeOffsets(const ModelConfig& config, const WeightsLayout& layout) {
-  const auto offset = [&](const std::string& name) { return layout.Find(name).offset; };
   TensorOffsets offsets;
-  offsets.embed = offset("model.embed_tokens.weight");
+  offsets.layers.resize(static_cast<size_t>(config.num_layers));
   for (int64_t l = 0; l < config.num_layers; ++l) {
-    const auto of = [&](const char* name) {
-      return offset(fmt::format("model.layers.{}.{}", l, name));
-    };
-    LayerOffsets& layer = offsets.layers.emplace_back();
-    layer.input_norm = of("input_layernorm.weight");
-    layer.q = of("self_attn.q_proj.weight");
-    layer.k = of("self_attn.k_proj.weight");
-    layer.v = of("self_attn.v_proj.weight");
-    if (config.qkv_bias) {
-      layer.q_bias = of("self_attn.q_proj.bias");
-      layer.k_bias = of("self_attn.k_proj.bias");
-      layer.v_bias = of("self_attn.v_proj.bias");
-    }
-    layer.o = of("self_attn.o_proj.weight");
-    layer.post_norm = of("post_attention_layernorm.weight");
-    layer.gate = of("mlp.gate_proj.weight");
-    layer.up = of("mlp.up_proj.weight");
-    layer.down = of("mlp.down_proj.weight");
+    if (config.has_experts(l)) offsets.layers[l].experts.resize(config.num_experts);
   }
-  offsets.norm = offset("model.norm.weight");
-  offsets.head = config.tie_word_embeddings ? offsets.embed : offset("lm_head.weight");
+  for (const TensorSpec& tensor : layout.tensors) {
+    if (tensor.role == Role::kEmbedding) offsets.embed = tensor.offset;
+    if (tensor.role == Role::kFinalNorm) offsets.norm = tensor.offset;
+    if (tensor.role == Role::kHead) offsets.head = tensor.offset;
+    if (tensor.layer >= 0) Place(tensor, config, &offsets.layers[tensor.layer]);
+  }
+  if (config.tie_word_embeddings) offsets.head = offsets.embed;
   return offsets;
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <utility>
@@ -15,6 +16,8 @@
 #include "common/error.h"
 #include "policy/backend.h"
 #include "policy/model/batch_plan.h"
+#include "policy/model/rope_frequencies.h"
+#include "policy/model/tensor_offsets.h"
 #include "policy/model/torch_cache.h"
 
 namespace hone {
@@ -40,7 +43,7 @@ struct Indices {
       slots_T;                            // int64; slot = block * kBlock + position % kBlock
   std::vector<at::Tensor> slots_of_span;  // of its positions 0 … end
   std::vector<at::Tensor> rows_of_span;   // in training: which row of the batch wrote each of them
-  std::vector<at::Tensor> mask_of_span;   // [rows, positions], true where a key lies in the future
+  std::vector<at::Tensor> ages_of_span;   // [rows, positions]: the query's position less the key's
 };
 
 class TorchBackend final : public Backend {
@@ -68,13 +71,15 @@ class TorchBackend final : public Backend {
   };
 
   at::Tensor Index(std::vector<int64_t> values) const;
-  const at::Tensor& Parameter(const std::string& name) const { return parameters_.at(name); }
-  at::Tensor LayerParameter(int64_t l, const char* name) const;
+  // What lies at an offset of the flat array, as a view of the tensor it is part of; undefined for
+  // kAbsent.
+  at::Tensor At(int64_t offset, at::IntArrayRef shape) const;
   Indices MakeIndices(const Batch& batch, const BatchPlan& plan, bool training) const;
-  at::Tensor Norm(const at::Tensor& x, const at::Tensor& weight) const;
-  at::Tensor Rotate(const at::Tensor& x_THD, const at::Tensor& positions_T) const;
+  at::Tensor Norm(const at::Tensor& x, int64_t weight) const;  // left as it is for kAbsent
+  at::Tensor Rotate(int64_t l, const at::Tensor& x_THD, const at::Tensor& positions_T) const;
   at::Tensor Attend(int64_t l, const at::Tensor& x, const BatchPlan& plan, const Indices& indices,
                     TorchCache& cache, bool training) const;
+  at::Tensor FeedForward(int64_t l, const at::Tensor& x) const;
   // After the final norm, [T, hidden_size].
   at::Tensor Hidden(const Batch& batch, TorchCache& cache, bool training) const;
   at::Tensor Logits(const at::Tensor& hidden) const;
@@ -85,11 +90,12 @@ class TorchBackend final : public Backend {
 
   const ModelConfig config_;
   const WeightsLayout layout_;
+  const TensorOffsets offsets_;
   ThreadPool pool_;  // the caller's alone: LibTorch has its own
   at::TensorOptions options_;
-  at::Tensor inverse_frequencies_;  // [head_dim / 2]
+  at::Tensor frequencies_, local_frequencies_;  // inverse, [dimensions that turn / 2]
   std::shared_ptr<const Weights> weights_;
-  std::map<std::string, at::Tensor> parameters_;  // leaves that require a gradient
+  std::map<int64_t, at::Tensor> parameters_;  // by offset: leaves that require a gradient
 
   // Of the kept forward; undefined when there is none.
   at::Tensor kept_hidden_ND_, kept_targets_N_;
@@ -97,7 +103,10 @@ class TorchBackend final : public Backend {
 };
 
 TorchBackend::TorchBackend(const BackendOptions& options, const ModelConfig& config)
-    : config_(config), layout_(MakeLayout(config)), pool_(options.threads) {
+    : config_(config),
+      layout_(MakeLayout(config)),
+      offsets_(MakeOffsets(config, layout_)),
+      pool_(options.threads) {
   options_ = at::TensorOptions().dtype(options.float64 ? at::kDouble : at::kFloat);
   if (options.device == "cuda") {
 #ifdef HONE_CUDA
@@ -112,21 +121,24 @@ TorchBackend::TorchBackend(const BackendOptions& options, const ModelConfig& con
   }
   if (options.threads > 0)
     at::set_num_threads(options.threads);  // LibTorch has one setting a process
-  // In float, as transformers computes them.
-  std::vector<float> frequencies;
-  for (int64_t i = 0; i < config.head_dim; i += 2) {
-    const double exponent = static_cast<double>(i) / static_cast<double>(config.head_dim);
-    frequencies.push_back(static_cast<float>(1 / std::pow(config.rope_theta, exponent)));
-  }
-  inverse_frequencies_ = at::tensor(frequencies).to(options_);
+  const auto frequencies = [&](double theta, const RopeScaling& scaling) {
+    return at::tensor(InverseFrequencies(theta, config.turned_dim(), scaling)).to(options_);
+  };
+  frequencies_ = frequencies(config.rope_theta, config.rope_scaling);
+  if (config.local_rope_theta > 0) local_frequencies_ = frequencies(config.local_rope_theta, {});
 }
 
 at::Tensor TorchBackend::Index(std::vector<int64_t> values) const {
   return at::tensor(values, at::TensorOptions().dtype(at::kLong)).to(options_.device());
 }
 
-at::Tensor TorchBackend::LayerParameter(int64_t l, const char* name) const {
-  return Parameter("model.layers." + std::to_string(l) + "." + name);
+at::Tensor TorchBackend::At(int64_t offset, at::IntArrayRef shape) const {
+  if (offset == kAbsent) return {};
+  const auto& [first, tensor] = *std::prev(parameters_.upper_bound(offset));
+  int64_t size = 1;
+  for (const int64_t extent : shape) size *= extent;
+  if (size == tensor.numel()) return tensor.view(shape);
+  return tensor.view({-1}).narrow(0, offset - first, size).view(shape);
 }
 
 void TorchBackend::SetWeights(std::shared_ptr<const Weights> weights) {
@@ -137,7 +149,7 @@ void TorchBackend::SetWeights(std::shared_ptr<const Weights> weights) {
     for (const TensorSpec& spec : layout_.tensors) {
       // Nothing writes to a parameter; from_blob takes no pointer to const.
       float* data = const_cast<float*>(weights_->data.data() + spec.offset);
-      parameters_[spec.name] = at::from_blob(data, spec.shape).to(options_).requires_grad_(true);
+      parameters_[spec.offset] = at::from_blob(data, spec.shape).to(options_).requires_grad_(true);
     }
   });
 }
@@ -193,40 +205,52 @@ Indices TorchBackend::MakeIndices(const Batch& batch, const BatchPlan& plan, boo
     const at::Tensor keys = at::arange(span.position + span.rows, options_.dtype(at::kLong));
     const at::Tensor queries =
         at::arange(span.position, span.position + span.rows, options_.dtype(at::kLong));
-    indices.mask_of_span.push_back(keys.unsqueeze(0) > queries.unsqueeze(1));
+    indices.ages_of_span.push_back(queries.unsqueeze(1) - keys.unsqueeze(0));
     indices.slots_of_span.push_back(Index(read));
     indices.rows_of_span.push_back(training ? Index(rows) : at::Tensor());
   }
   return indices;
 }
 
-at::Tensor TorchBackend::Norm(const at::Tensor& x, const at::Tensor& weight) const {
-  return x * at::rsqrt(at::mean(x * x, -1, /*keepdim=*/true) + config_.rms_norm_eps) * weight;
+at::Tensor TorchBackend::Norm(const at::Tensor& x, int64_t weight) const {
+  if (weight == kAbsent) return x;
+  return x * at::rsqrt(at::mean(x * x, -1, /*keepdim=*/true) + config_.rms_norm_eps) *
+         (At(weight, {x.size(-1)}) + config_.norm_offset);
 }
 
-at::Tensor TorchBackend::Rotate(const at::Tensor& x_THD, const at::Tensor& positions_T) const {
+at::Tensor TorchBackend::Rotate(int64_t l, const at::Tensor& x_THD,
+                                const at::Tensor& positions_T) const {
+  const bool local = config_.local_rope(l);
+  const double factor = local ? 1 : config_.rope_scaling.attention_factor;
   const at::Tensor angles =
-      at::outer(positions_T.to(options_.dtype()), inverse_frequencies_).unsqueeze(1);
-  const at::Tensor cosine = at::cos(angles), sine = at::sin(angles);
-  const int64_t half = config_.head_dim / 2;
-  const at::Tensor a = x_THD.narrow(-1, 0, half), b = x_THD.narrow(-1, half, half);
-  return at::cat({a * cosine - b * sine, b * cosine + a * sine}, -1);
+      at::outer(positions_T.to(options_.dtype()), local ? local_frequencies_ : frequencies_)
+          .unsqueeze(1);
+  const at::Tensor cosine = at::cos(angles) * factor, sine = at::sin(angles) * factor;
+  const int64_t turned = config_.turned_dim(), half = turned / 2;
+  const at::Tensor a = x_THD.narrow(-1, 0, half), b = x_THD.narrow(-1, half, half),
+                   rest = x_THD.narrow(-1, turned, config_.head_dim - turned);
+  return at::cat({a * cosine - b * sine, b * cosine + a * sine, rest}, -1);
+}
+
+at::Tensor SoftCap(const at::Tensor& x, double cap) {
+  return cap > 0 ? at::tanh(x / cap) * cap : x;
 }
 
 at::Tensor TorchBackend::Attend(int64_t l, const at::Tensor& x, const BatchPlan& plan,
                                 const Indices& indices, TorchCache& cache, bool training) const {
   const int64_t rows = x.size(0), kv_heads = config_.num_kv_heads, dim = config_.head_dim;
   const int64_t sharing = config_.num_heads / kv_heads;  // query heads a key head serves
-  const auto project = [&](const char* name, int64_t heads) {
-    const std::string prefix = std::string("self_attn.") + name + "_proj.";
-    const at::Tensor bias =
-        config_.qkv_bias ? LayerParameter(l, (prefix + "bias").c_str()) : at::Tensor();
-    return at::linear(x, LayerParameter(l, (prefix + "weight").c_str()), bias)
+  const LayerOffsets& layer = offsets_.layers[static_cast<size_t>(l)];
+  const auto project = [&](int64_t weight, int64_t bias, int64_t heads) {
+    return at::linear(x, At(weight, {heads * dim, x.size(1)}), At(bias, {heads * dim}))
         .view({rows, heads, dim});
   };
-  const at::Tensor q = Rotate(project("q", config_.num_heads), indices.positions_T);
-  const at::Tensor k = Rotate(project("k", kv_heads), indices.positions_T),
-                   v = project("v", kv_heads);
+  const auto turned = [&](const at::Tensor& heads, int64_t norm) {
+    return Rotate(l, Norm(heads, norm), indices.positions_T);
+  };
+  const at::Tensor q = turned(project(layer.q, layer.q_bias, config_.num_heads), layer.q_norm);
+  const at::Tensor k = turned(project(layer.k, layer.k_bias, kv_heads), layer.k_norm),
+                   v = project(layer.v, layer.v_bias, kv_heads);
   {
     const c10::AutoGradMode off(false);
     cache.k[l].index_copy_(0, indices.slots_T, k.detach());
@@ -250,14 +274,31 @@ at::Tensor TorchBackend::Attend(int64_t l, const at::Tensor& x, const BatchPlan&
     const at::Tensor query = q.narrow(0, span.first_row, span.rows)
                                  .view({span.rows, kv_heads, sharing, dim})
                                  .permute({1, 2, 0, 3});
+    const double scale =
+        config_.attention_scale > 0 ? config_.attention_scale : 1 / std::sqrt(double(dim));
     const at::Tensor scores =
-        at::matmul(query, gather(k, cache.k[l]).transpose(-1, -2)) / std::sqrt(double(dim));
-    const at::Tensor weights = at::softmax(
-        scores.masked_fill(indices.mask_of_span[s], -std::numeric_limits<double>::infinity()), -1);
+        SoftCap(at::matmul(query, gather(k, cache.k[l]).transpose(-1, -2)) * scale,
+                config_.attention_softcap);
+    const at::Tensor& ages = indices.ages_of_span[s];
+    at::Tensor unseen = ages < 0;
+    if (config_.window(l) > 0) unseen = at::logical_or(unseen, ages >= config_.window(l));
+    const at::Tensor weights =
+        at::softmax(scores.masked_fill(unseen, -std::numeric_limits<double>::infinity()), -1);
     outs.push_back(
         at::matmul(weights, gather(v, cache.v[l])).permute({2, 0, 1, 3}).reshape({span.rows, -1}));
   }
-  return at::linear(at::cat(outs, 0), LayerParameter(l, "self_attn.o_proj.weight"));
+  return at::linear(at::cat(outs, 0), At(layer.o, {x.size(1), config_.q_dim()}),
+                    At(layer.o_bias, {x.size(1)}));
+}
+
+at::Tensor TorchBackend::FeedForward(int64_t l, const at::Tensor& x) const {
+  const int64_t d = config_.hidden_size, f = config_.intermediate_size;
+  const LayerOffsets& layer = offsets_.layers[static_cast<size_t>(l)];
+  const at::Tensor gate = at::linear(x, At(layer.gate, {f, d}), At(layer.gate_bias, {f})),
+                   up = at::linear(x, At(layer.up, {f, d}), At(layer.up_bias, {f}));
+  const at::Tensor act =
+      config_.activation == kernels::Gate::kSilu ? at::silu(gate) : at::gelu(gate, "tanh");
+  return at::linear(act * up, At(layer.down, {d, f}), At(layer.down_bias, {d}));
 }
 
 at::Tensor TorchBackend::Hidden(const Batch& batch, TorchCache& cache, bool training) const {
@@ -265,21 +306,22 @@ at::Tensor TorchBackend::Hidden(const Batch& batch, TorchCache& cache, bool trai
   plan.Prepare(batch, config_, cache);
   if (batch.rows() == 0) return at::zeros({0, config_.hidden_size}, options_);
   const Indices indices = MakeIndices(batch, plan, training);
-  at::Tensor x = at::embedding(Parameter("model.embed_tokens.weight"), indices.tokens_T);
+  at::Tensor x = at::embedding(At(offsets_.embed, {config_.vocab_size, config_.hidden_size}),
+                               indices.tokens_T);
+  if (config_.embedding_scale != 1) x = x * config_.embedding_scale;
   for (int64_t l = 0; l < config_.num_layers; ++l) {
-    const at::Tensor normed = Norm(x, LayerParameter(l, "input_layernorm.weight"));
-    x = x + Attend(l, normed, plan, indices, cache, training);
-    const at::Tensor y = Norm(x, LayerParameter(l, "post_attention_layernorm.weight"));
-    const at::Tensor gate = at::silu(at::linear(y, LayerParameter(l, "mlp.gate_proj.weight")));
-    const at::Tensor up = at::linear(y, LayerParameter(l, "mlp.up_proj.weight"));
-    x = x + at::linear(gate * up, LayerParameter(l, "mlp.down_proj.weight"));
+    const LayerOffsets& layer = offsets_.layers[static_cast<size_t>(l)];
+    const at::Tensor attended =
+        Attend(l, Norm(x, layer.attention_norm), plan, indices, cache, training);
+    x = x + Norm(attended, layer.attention_out_norm);
+    x = x + Norm(FeedForward(l, Norm(x, layer.mlp_norm)), layer.mlp_out_norm);
   }
-  return Norm(x, Parameter("model.norm.weight"));
+  return Norm(x, offsets_.norm);
 }
 
 at::Tensor TorchBackend::Logits(const at::Tensor& hidden) const {
-  return at::linear(hidden, Parameter(config_.tie_word_embeddings ? "model.embed_tokens.weight"
-                                                                  : "lm_head.weight"));
+  const at::Tensor head = At(offsets_.head, {config_.vocab_size, config_.hidden_size});
+  return SoftCap(at::linear(hidden, head), config_.logit_softcap);
 }
 
 TorchBackend::Distribution TorchBackend::Head(const at::Tensor& hidden, const at::Tensor& targets,
@@ -374,7 +416,7 @@ void TorchBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
     BackwardHead(dlogprobs, dentropies, hidden);
     kept.backward(hidden.grad());
     for (const TensorSpec& spec : layout_.tensors) {
-      at::Tensor& parameter = parameters_.at(spec.name);
+      at::Tensor& parameter = parameters_.at(spec.offset);
       if (!parameter.grad().defined()) continue;
       const at::Tensor grad = parameter.grad().to(at::kCPU, at::kFloat).contiguous();
       const float* from = grad.data_ptr<float>();

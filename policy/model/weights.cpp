@@ -9,6 +9,7 @@
 #include "common/deterministic_math.h"
 #include "common/error.h"
 #include "common/philox.h"
+#include "policy/families/family.h"
 
 namespace hone {
 namespace {
@@ -20,15 +21,18 @@ constexpr double kTwoPi = 0x1.921fb54442d18p+2;
 // Appends tensors one behind the other, each at an aligned offset.
 class LayoutBuilder {
  public:
-  void Add(const std::string& name, std::vector<int64_t> shape) {
+  explicit LayoutBuilder(const ModelConfig& config) : config_(config) {}
+  void Add(const std::string& name, Role role, int64_t layer = -1, int64_t expert = -1) {
+    std::vector<int64_t> shape = ShapeOf(role, config_);
     int64_t size = 1;
     for (const int64_t extent : shape) size *= extent;
-    layout_.tensors.push_back({name, std::move(shape), layout_.size, size});
+    layout_.tensors.push_back({name, std::move(shape), layout_.size, size, role, layer, expert});
     layout_.size += (size + kAlignment - 1) / kAlignment * kAlignment;
   }
   WeightsLayout Take() { return std::move(layout_); }
 
  private:
+  const ModelConfig& config_;
   WeightsLayout layout_;
 };
 
@@ -79,28 +83,16 @@ int64_t WeightsLayout::parameters() const {
 }
 
 WeightsLayout MakeLayout(const ModelConfig& config) {
-  const int64_t hidden = config.hidden_size, q = config.q_dim(), kv = config.kv_dim();
-  LayoutBuilder builder;
-  builder.Add("model.embed_tokens.weight", {config.vocab_size, hidden});
+  const ModelFamily& family = FamilyOf(config.architecture);
+  LayoutBuilder builder(config);
+  builder.Add("model.embed_tokens.weight", Role::kEmbedding);
   for (int64_t l = 0; l < config.num_layers; ++l) {
-    const std::string layer = fmt::format("model.layers.{}.", l);
-    builder.Add(layer + "input_layernorm.weight", {hidden});
-    builder.Add(layer + "self_attn.q_proj.weight", {q, hidden});
-    builder.Add(layer + "self_attn.k_proj.weight", {kv, hidden});
-    builder.Add(layer + "self_attn.v_proj.weight", {kv, hidden});
-    if (config.qkv_bias) {
-      builder.Add(layer + "self_attn.q_proj.bias", {q});
-      builder.Add(layer + "self_attn.k_proj.bias", {kv});
-      builder.Add(layer + "self_attn.v_proj.bias", {kv});
+    for (const NamedTensor& tensor : family.layer(config, l)) {
+      builder.Add(fmt::format("model.layers.{}.{}", l, tensor.name), tensor.role, l, tensor.expert);
     }
-    builder.Add(layer + "self_attn.o_proj.weight", {hidden, q});
-    builder.Add(layer + "post_attention_layernorm.weight", {hidden});
-    builder.Add(layer + "mlp.gate_proj.weight", {config.intermediate_size, hidden});
-    builder.Add(layer + "mlp.up_proj.weight", {config.intermediate_size, hidden});
-    builder.Add(layer + "mlp.down_proj.weight", {hidden, config.intermediate_size});
   }
-  builder.Add("model.norm.weight", {hidden});
-  if (!config.tie_word_embeddings) builder.Add("lm_head.weight", {config.vocab_size, hidden});
+  builder.Add("model.norm.weight", Role::kFinalNorm);
+  if (!config.tie_word_embeddings) builder.Add("lm_head.weight", Role::kHead);
   return builder.Take();
 }
 
@@ -139,8 +131,8 @@ Buffer<float> InitWeights(const ModelConfig& config, const WeightsLayout& layout
         data.span().subspan(static_cast<size_t>(tensor.offset), static_cast<size_t>(tensor.size));
     if (tensor.shape.size() == 2) {
       FillNormal(seed, i, config.initializer_range, values);
-    } else if (tensor.name.ends_with("norm.weight")) {
-      std::fill(values.begin(), values.end(), 1.0f);
+    } else if (IsNorm(tensor.role)) {
+      std::fill(values.begin(), values.end(), static_cast<float>(1 - config.norm_offset));
     }  // biases stay 0
   }
   return data;

@@ -11,6 +11,7 @@
 #include "common/buffer.h"
 #include "common/hash.h"
 #include "policy/model/config.h"
+#include "policy/model/tensor_role.h"
 
 namespace hone {
 
@@ -21,9 +22,12 @@ struct TensorSpec {
   std::vector<int64_t> shape;
   int64_t offset = 0;  // in elements, a multiple of 16 (64 bytes)
   int64_t size = 0;    // in elements
+  Role role = Role::kEmbedding;
+  int64_t layer = -1, expert = -1;  // -1: of none
 };
 
-// The table of a config, in a fixed order (embedding, layers, norm, head). With tied embeddings
+// The table of a config, in a fixed order (embedding, layers, norm, head) under the names of its
+// family; the table of what lies on disk, so fused tensors stay fused. With tied embeddings
 // there is no "lm_head.weight". Gaps between tensors (alignment) are zero and stay zero.
 struct WeightsLayout {
   std::vector<TensorSpec> tensors;
@@ -48,8 +52,8 @@ Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data);
 std::shared_ptr<const Weights> MakeWeights(const WeightsLayout& layout, Buffer<float> data,
                                            uint64_t version);
 
-// N(0, initializer_range) for matrices (as transformers initialises), ones for norms, zeros for
-// biases; a pure function of the config and the seed.
+// N(0, initializer_range) for matrices (as transformers initialises), ones for norms (zeros where
+// norm_offset makes ones of them), zeros for biases; a pure function of the config and the seed.
 Buffer<float> InitWeights(const ModelConfig& config, const WeightsLayout& layout, uint64_t seed);
 
 }  // namespace hone

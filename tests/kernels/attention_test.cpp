@@ -86,8 +86,24 @@ Gradients Backward(const Exec& exec, const Batch& b, const Forwarded& f) {
   return g;
 }
 
-const AttentionShape kShapes[] = {{1, 1, 16}, {4, 2, 32},  {6, 2, 64}, {8, 1, 24},
-                                  {3, 3, 7},  {2, 2, 128}, {10, 2, 80}};
+const AttentionShape kShapes[] = {
+    {1, 1, 16},
+    {4, 2, 32},
+    {6, 2, 64},
+    {8, 1, 24},
+    {3, 3, 7},
+    {2, 2, 128},
+    {10, 2, 80},
+    // With a window (of one key, within a page, across pages), a scale of its own, a soft cap.
+    {4, 2, 32, 1},
+    {2, 2, 24, 5},
+    {6, 2, 64, 16},
+    {8, 1, 16, 37},
+    {3, 3, 7, 500},
+    {4, 2, 32, 0, 0.11f},
+    {4, 1, 16, 0, 0, 1.5f},
+    {10, 2, 80, 19, 0.25f, 3},
+};
 
 // A prompt and three samples that share its page, a long sequence, one token deep in another.
 Batch MixedBatch(const AttentionShape& shape) {
@@ -105,8 +121,13 @@ Batch MixedBatch(const AttentionShape& shape) {
 
 class AttentionTest : public testing::TestWithParam<AttentionShape> {};
 INSTANTIATE_TEST_SUITE_P(Shapes, AttentionTest, testing::ValuesIn(kShapes), [](const auto& test) {
-  return std::to_string(test.param.heads) + "over" + std::to_string(test.param.kv_heads) + "of" +
-         std::to_string(test.param.head_dim);
+  const AttentionShape& shape = test.param;
+  std::string name = std::to_string(shape.heads) + "over" + std::to_string(shape.kv_heads) + "of" +
+                     std::to_string(shape.head_dim);
+  if (shape.window > 0) name += "window" + std::to_string(shape.window);
+  if (shape.scale > 0) name += "scaled";
+  if (shape.softcap > 0) name += "capped";
+  return name;
 });
 
 TEST_P(AttentionTest, EveryExecGivesTheReferencesBits) {
@@ -181,10 +202,13 @@ TEST_P(AttentionTest, MatchesAPlainComputationInDouble) {
         const double* qi = q + i * b.LdQ() + h * d;
         std::vector<double> weight(i + 1);
         double total = 0;
-        for (int64_t j = 0; j <= i; ++j) {
+        const int64_t window = shape.window == 0 ? n : shape.window;
+        for (int64_t j = std::max<int64_t>(0, i - window + 1); j <= i; ++j) {
           double score = 0;
           for (int64_t e = 0; e < d; ++e) score += qi[e] * k[j * b.LdKv() + h / group * d + e];
-          total += weight[j] = std::exp(score / std::sqrt(double(d)));
+          score *= shape.scale > 0 ? shape.scale : 1 / std::sqrt(double(d));
+          if (shape.softcap > 0) score = shape.softcap * std::tanh(score / shape.softcap);
+          total += weight[j] = std::exp(score);
         }
         for (int64_t e = 0; e < d; ++e) {
           double y = 0;

@@ -27,6 +27,20 @@ TEST(EmbeddingTest, CopiesRowsAndAddsGradientsInOrder) {
   });
 }
 
+TEST(EmbeddingTest, AScaleMultipliesRowsAndGradients) {
+  const int64_t d = 19;
+  const auto table = RandomFloats(3 * d, 1), dy = RandomFloats(d, 2);
+  const int32_t token = 2;
+  std::vector<float> y(d), grad(3 * d);
+  Embed(Exec{}, table.data(), &token, 1, d, y.data(), 2.5f);
+  EmbedBackward(Exec{}, dy.data(), &token, 1, d, grad.data(), 2.5f);
+  for (int64_t i = 0; i < d; ++i) {
+    EXPECT_EQ(y[i], 2.5f * table[2 * d + i]);
+    EXPECT_EQ(grad[2 * d + i], 2.5f * dy[i]);
+    EXPECT_EQ(grad[i], 0);
+  }
+}
+
 TEST(AddTest, AddsElementByElement) {
   const auto x = RandomFloats(10001, 4), y0 = RandomFloats(10001, 5);
   std::vector<float> expected = y0;

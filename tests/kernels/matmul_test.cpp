@@ -2,6 +2,7 @@
 
 #include "every_exec.h"
 #include "kernels/gated_matmul.h"
+#include "kernels/geglu.h"
 #include "kernels/swiglu.h"
 
 namespace hone::kernels {
@@ -110,14 +111,24 @@ TEST_P(MatmulTest, GatedProductsAreTheBitsOfProductAndActivation) {
   reference::Matmul(p.a.data(), p.lda, p.m, up_KN.data(), p.k, p.n, gate_up.data() + p.n, 2 * p.n,
                     nullptr, false);
   reference::SwiGlu(gate_up.data(), p.m, p.n, act.data());
+  const std::vector<float> bias = RandomFloats(2 * p.n, 6);
+  std::vector<float> biased = gate_up, biased_act(act.size());
+  for (int64_t i = 0; i < p.m; ++i) {
+    for (int64_t j = 0; j < 2 * p.n; ++j) biased[i * 2 * p.n + j] += bias[j];
+  }
+  reference::GeGlu(biased.data(), p.m, p.n, biased_act.data());
   ForEveryExec([&](const Exec& exec) {
     PackedMatrix gate, up;
     Pack(exec, p.b_KN.data(), p.k, p.n, &gate);
     Pack(exec, up_KN.data(), p.k, p.n, &up);
     std::vector<float> both(gate_up.size()), out(act.size());
-    MatmulSwiGlu(exec, p.a.data(), p.lda, p.m, gate, up, both.data(), out.data());
+    MatmulGated(exec, Gate::kSilu, p.a.data(), p.lda, p.m, gate, up, both.data(), out.data());
     ExpectSameBits(gate_up, both);
     ExpectSameBits(act, out);
+    MatmulGated(exec, Gate::kGeluTanh, p.a.data(), p.lda, p.m, gate, up, both.data(), out.data(),
+                bias.data());
+    ExpectSameBits(biased, both);
+    ExpectSameBits(biased_act, out);
   });
 }
 

@@ -45,6 +45,54 @@ TEST_P(RmsNormTest, EveryExecGivesTheReferencesGradientBits) {
   });
 }
 
+TEST_P(RmsNormTest, AnOffsetOfTheWeightIsTheWeightThatMuchLarger) {
+  const auto [t, d] = GetParam();
+  const auto x = RandomFloats(t * d, 1, 3), weight = RandomFloats(d, 2),
+             dy = RandomFloats(t * d, 3);
+  std::vector<float> larger = weight;
+  for (float& w : larger) w += 1.0f;
+  std::vector<float> y(t * d), inv(t), dx(t * d), dw(d);
+  reference::RmsNorm(x.data(), larger.data(), kEps, t, d, y.data(), inv.data());
+  reference::RmsNormBackward(dy.data(), x.data(), larger.data(), inv.data(), t, d, dx.data(),
+                             dw.data());
+  ForEveryExec([&](const Exec& exec) {
+    std::vector<float> found(t * d), found_inv(t), found_dx(t * d), found_dw(d);
+    RmsNorm(exec, x.data(), weight.data(), kEps, t, d, found.data(), found_inv.data(), 1);
+    ExpectSameBits(y, found);
+    RmsNormBackward(exec, dy.data(), x.data(), weight.data(), found_inv.data(), t, d,
+                    found_dx.data(), found_dw.data(), 1);
+    ExpectSameBits(dx, found_dx);
+    ExpectSameBits(dw, found_dw);
+  });
+}
+
+// Rows of heads side by side, between other columns that stay as they are.
+TEST_P(RmsNormTest, NormsOfHeadsAreNormsOfRows) {
+  const auto [t, d] = GetParam();
+  const int64_t heads = 3, ld = heads * d + 5, ld_x = heads * d + 2;
+  const auto x = RandomFloats(t * ld, 1, 3), weight = RandomFloats(d, 2);
+  const auto before = RandomFloats(t * ld_x, 6, 3), dy = RandomFloats(t * ld, 3),
+             dw0 = RandomFloats(d, 5);
+  const HeadNorm norm = {weight.data(), kEps, 1.0f, heads, d};
+  std::vector<float> expected = x, expected_dx = dy, expected_dw = dw0;
+  reference::RmsNormHeads(norm, t, expected.data(), ld);
+  reference::RmsNormHeadsBackward(norm, t, before.data(), ld_x, expected_dx.data(), ld,
+                                  expected_dw.data());
+  std::vector<float> row(d);
+  reference::RmsNorm(x.data() + (t - 1) * ld + d, weight.data(), kEps, 1, d, row.data(), nullptr,
+                     1);
+  for (int64_t i = 0; i < d; ++i) EXPECT_EQ(expected[(t - 1) * ld + d + i], row[i]);
+  EXPECT_EQ(expected[heads * d], x[heads * d]);
+  ForEveryExec([&](const Exec& exec) {
+    std::vector<float> y = x, dx = dy, dw = dw0;
+    RmsNormHeads(exec, norm, t, y.data(), ld);
+    ExpectSameBits(expected, y);
+    RmsNormHeadsBackward(exec, norm, t, before.data(), ld_x, dx.data(), ld, dw.data());
+    ExpectSameBits(expected_dx, dx);
+    ExpectSameBits(expected_dw, dw);
+  });
+}
+
 TEST(RmsNormTest, GradientsMatchFiniteDifferencesInDouble) {
   const int64_t t = 3, d = 21;
   const auto x = RandomFloats(t * d, 1, 3), weight = RandomFloats(d, 2),

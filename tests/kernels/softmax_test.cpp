@@ -67,6 +67,20 @@ TEST(ExpTest, SixteenLanesGiveTheBitsOfOne) {
   }
 }
 
+TEST(TanhTest, IsWithinThreeUlp) {
+  double worst = 0;
+  for (float x : SampledFloats(3001)) {
+    if (std::abs(x) > 1e-30f) worst = std::max(worst, Ulps(std::tanh(double(x)), Tanh(x)));
+  }
+  for (float x = -10; x < 10; x += 0.00037f)
+    worst = std::max(worst, Ulps(std::tanh(double(x)), Tanh(x)));
+  EXPECT_LE(worst, 3.0);
+  EXPECT_EQ(Tanh(0), 0);
+  EXPECT_EQ(Tanh(kInfinity), 1);
+  EXPECT_EQ(Tanh(-kInfinity), -1);
+  EXPECT_TRUE(std::isnan(Tanh(std::numeric_limits<float>::quiet_NaN())));
+}
+
 TEST(LogTest, IsWithinOneUlpForPositiveFloats) {
   double worst = 0;
   for (float x : SampledFloats(1999)) {

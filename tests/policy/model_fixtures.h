@@ -18,6 +18,7 @@ struct Family {
   std::string name;
   bool bias, tied;
   int64_t heads, kv_heads, head_dim, hidden, intermediate, vocab;
+  void (*change)(ModelConfig*) = nullptr;  // what sets it apart
 };
 
 inline void PrintTo(const Family& family, std::ostream* out) { *out << family.name; }
@@ -29,6 +30,61 @@ inline const std::vector<Family>& Families() {
       {"LlamaOneKvHead", false, false, 4, 1, 8, 40, 52, 67},
       {"Qwen2Tied", true, true, 4, 2, 32, 96, 112, 97},
       {"Qwen2SeparateHead", true, false, 4, 1, 32, 64, 64, 300},
+      {"LlamaBiases", false, false, 4, 2, 24, 56, 44, 71,
+       [](ModelConfig* config) {
+         config->qkv_bias = config->o_bias = config->mlp_bias = true;
+         config->rope_theta = 5000;
+         config->rope_scaling.type = RopeType::kLlama3;
+         config->rope_scaling.factor = 8;
+         config->rope_scaling.original_positions = 64;
+       }},
+      {"LlamaYarn", false, true, 4, 2, 32, 64, 80, 61,
+       [](ModelConfig* config) {
+         config->rope_scaling.type = RopeType::kYarn;
+         config->rope_scaling.factor = 4;
+         config->rope_scaling.original_positions = 64;
+         config->rope_scaling.attention_factor = 1.14;
+       }},
+      {"Qwen2Windows", true, true, 4, 2, 16, 48, 56, 61,
+       [](ModelConfig* config) {
+         config->windows = {0, 19};
+       }},
+      {"Qwen3", false, false, 4, 2, 24, 40, 56, 61,
+       [](ModelConfig* config) {
+         config->architecture = "Qwen3ForCausalLM";
+         config->qk_norm = true;
+       }},
+      {"Phi3", false, false, 4, 2, 32, 60, 52, 61,
+       [](ModelConfig* config) {
+         config->architecture = "Phi3ForCausalLM";
+         config->windows = {33, 33};
+         config->rotary_dim = 24;
+         config->rope_scaling.type = RopeType::kLongRope;
+         config->rope_scaling.short_factor = std::vector<double>(12, 1.5);
+         config->rope_scaling.attention_factor = 1.2;
+       }},
+      {"Gemma2", false, true, 4, 2, 16, 48, 56, 61,
+       [](ModelConfig* config) {
+         config->architecture = "Gemma2ForCausalLM";
+         config->windows = {17, 0};
+         config->embedding_scale = 6.9;
+         config->norm_offset = 1;
+         config->post_norms = true;
+         config->attention_scale = 0.2;
+         config->attention_softcap = 5;
+         config->logit_softcap = 8;
+         config->activation = kernels::Gate::kGeluTanh;
+       }},
+      {"Gemma3", false, true, 4, 1, 24, 40, 56, 61,
+       [](ModelConfig* config) {
+         config->architecture = "Gemma3ForCausalLM";
+         config->windows = {0, 21};
+         config->local_rope_theta = 100;
+         config->rope_theta = 50000;
+         config->norm_offset = 1;
+         config->post_norms = config->qk_norm = true;
+         config->activation = kernels::Gate::kGeluTanh;
+       }},
   };
   return families;
 }
@@ -52,6 +108,7 @@ inline ModelConfig ConfigOf(const Family& family) {
   config.tie_word_embeddings = family.tied;
   config.initializer_range =
       1.5 / std::sqrt(static_cast<double>(family.hidden));  // far from uniform
+  if (family.change != nullptr) family.change(&config);
   return config;
 }
 

@@ -1,0 +1,14 @@
+// The inverse frequencies of rotary embedding.
+#pragma once
+
+#include <vector>
+
+#include "policy/model/config.h"
+
+namespace hone {
+
+// theta^(-2 i / dims) for i = 0 … dims / 2 - 1, stretched as the scaling says; computed in double,
+// rounded to float at the end. (transformers rounds at every step: a few ulp apart.)
+std::vector<float> InverseFrequencies(double theta, int64_t dims, const RopeScaling& scaling);
+
+}  // namespace hone

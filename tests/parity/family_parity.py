@@ -1,0 +1,208 @@
+"""Every model family and what sets it apart, on tiny random models: transformers' folders in `hone` (log-probabilities
+within 1e-4, and the same greedy text), in double by the torch backend (to the last place of the float32 that is
+printed), and `hone`'s folders in transformers."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+import transformers
+from fixtures import make_tokenizer, run_hone
+from load_parity import hone_logprobs, sequences, transformers_logprobs, worst
+from transformers import AutoModelForCausalLM, modeling_rope_utils
+
+TOLERANCE = 1e-4
+LAST_PLACE = 1e-6  # float32 has units of 4.8e-7 for log-probabilities below -4
+NEW_TOKENS = 48
+
+LONGROPE = {
+    "rope_type": "longrope",
+    "short_factor": [1.0, 1.1, 1.3, 1.6],
+    "long_factor": [2.0, 3.0, 5.0, 8.0],
+    "rope_theta": 10000.0,
+    "partial_rotary_factor": 0.67,
+}
+TYPES = ["sliding_attention", "full_attention", "sliding_attention"]
+
+
+def rope(kind: str, **settings) -> dict:
+    return {"rope_parameters": {"rope_type": kind, "rope_theta": 10000.0, **settings}}
+
+
+# Name: transformers' prefix of the classes, and the settings beside the common ones.
+CASES = {
+    "llama": ("Llama", {"rope_parameters": {"rope_type": "default", "rope_theta": 500.0}}),
+    "llama, biases, head_dim, gelu": (
+        "Llama",
+        {"attention_bias": True, "mlp_bias": True, "head_dim": 20, "hidden_act": "gelu_pytorch_tanh"},
+    ),
+    "llama, llama3": (
+        "Llama",
+        rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32),
+    ),
+    "llama, linear": ("Llama", rope("linear", factor=4.0)),
+    "llama, dynamic": ("Llama", rope("dynamic", factor=4.0)),
+    "llama, yarn": ("Llama", rope("yarn", factor=4.0, original_max_position_embeddings=32)),
+    "llama, yarn, every setting": (
+        "Llama",
+        rope("yarn", factor=4.0, original_max_position_embeddings=40, beta_fast=12.0, beta_slow=2.0, mscale=0.7,
+             mscale_all_dim=1.3),
+    ),
+    "qwen2, windows": (
+        "Qwen2",
+        {"use_sliding_window": True, "sliding_window": 7, "max_window_layers": 1},
+    ),
+    "qwen2, layer_types": ("Qwen2", {"use_sliding_window": True, "sliding_window": 9, "layer_types": TYPES}),
+    "qwen3": ("Qwen3", {"head_dim": 20}),
+    "qwen3, biases, tied": ("Qwen3", {"head_dim": 16, "attention_bias": True, "tie_word_embeddings": True}),
+    "mistral": ("Mistral", {"sliding_window": 11, "head_dim": 8}),
+    "mistral, no window": ("Mistral", {"sliding_window": None}),
+    "phi3": ("Phi3", {"sliding_window": 13}),
+    "phi3, longrope, partial": ("Phi3", {"rope_parameters": LONGROPE, "original_max_position_embeddings": 100}),
+    "gemma2": ("Gemma2", {"head_dim": 16, "sliding_window": 9, "query_pre_attn_scalar": 20,
+                          "attn_logit_softcapping": 3.0, "final_logit_softcapping": 5.0}),
+    "gemma2, no caps": ("Gemma2", {"head_dim": 16, "sliding_window": 9, "attn_logit_softcapping": None,
+                                   "final_logit_softcapping": None, "attention_bias": True}),
+    "gemma3": (
+        "Gemma3",
+        {
+            "head_dim": 16,
+            "sliding_window": 9,
+            "query_pre_attn_scalar": 20,
+            "layer_types": TYPES,
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 300.0},
+            },
+        },
+    ),
+}
+
+
+def make_model(folder: Path, prefix: str, settings: dict, seed: int) -> int:
+    """A random folder as transformers writes it, weights spread wide. Returns the size of its vocabulary."""
+    torch.manual_seed(seed)
+    tokenizer = make_tokenizer(folder)
+    common = dict(
+        vocab_size=len(tokenizer),
+        hidden_size=48,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        initializer_range=0.1,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    config_class = getattr(transformers, "Gemma3TextConfig" if prefix == "Gemma3" else prefix + "Config")
+    config = config_class(**{**common, **settings})
+    config._attn_implementation = "eager"
+    model = getattr(transformers, prefix + "ForCausalLM")(config).to(torch.float32)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name or "bias" in name:  # constants would hide a mistake in them
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return len(tokenizer)
+
+
+def greedy(folder: Path, prompts: list[list[int]]) -> list[list[int]]:
+    """One whole forward a token."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    result = []
+    with torch.no_grad():
+        for prompt in prompts:
+            tokens = list(prompt)
+            for _ in range(NEW_TOKENS):
+                tokens.append(model(torch.tensor([tokens]), use_cache=False).logits[0, -1].argmax().item())
+            result.append(tokens[len(prompt):])
+    return result
+
+
+def hone_greedy(model: Path, prompts: list[list[int]], folder: Path) -> list[list[int]]:
+    path = folder / "prompts.jsonl"
+    path.write_text("".join(json.dumps({"tokens": tokens}) + "\n" for tokens in prompts))
+    out = run_hone("generate", "--model", str(model), "--prompts", str(path), "--greedy", "--ignore-eos",
+                   "--max-tokens", str(NEW_TOKENS))
+    return [json.loads(line)["tokens"] for line in out.splitlines()]
+
+
+class InDouble:
+    """torch for a module of transformers, with every cast to float32 one to float64 instead."""
+
+    float = float32 = torch.float64
+
+    def __getattr__(self, name: str):
+        return getattr(torch, name)
+
+
+def double_logprobs(folder: Path, inputs: list[list[int]]) -> list[list[float]]:
+    """transformers in double throughout: also where it casts to float32 (norms, softmax, rotary embedding). Inverse
+    frequencies are rounded to float32 at the end, as hone does."""
+    model_class = type(AutoModelForCausalLM.from_pretrained(folder))
+    module = sys.modules[model_class.__module__]
+    to_float = torch.Tensor.float
+    module.torch = modeling_rope_utils.torch = InDouble()
+    torch.Tensor.float = torch.Tensor.double
+    try:
+        model = model_class.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
+        for name, buffer in model.model.rotary_emb.named_buffers():
+            if name.endswith("inv_freq"):
+                buffer.copy_(buffer.to(torch.float32).to(torch.float64))
+        result = []
+        with torch.no_grad():
+            for tokens in inputs:
+                ids = torch.tensor([tokens])
+                logprobs = model(ids).logits[0, :-1].log_softmax(-1)
+                result.append(logprobs.gather(1, ids[0, 1:, None])[:, 0].tolist())
+        return result
+    finally:
+        module.torch = modeling_rope_utils.torch = torch
+        torch.Tensor.float = to_float
+
+
+def hone_double(model: Path, inputs: list[list[int]], folder: Path) -> list[list[float]]:
+    path = folder / "input.jsonl"
+    path.write_text("".join(json.dumps({"tokens": tokens}) + "\n" for tokens in inputs))
+    out = run_hone("logprobs", "--model", str(model), "--input", str(path), "--backend", "torch", "--float64")
+    return [json.loads(line)["logprobs"] for line in out.splitlines()]
+
+
+def main() -> int:
+    torch.set_num_threads(1)  # tiny models: threads only wait for each other
+    failed = 0
+
+    def report(what: str, ok: bool, text: str) -> None:
+        nonlocal failed
+        failed += not ok
+        print(f"{'ok  ' if ok else 'MISS'} {what}: {text}", flush=True)
+
+    with tempfile.TemporaryDirectory() as root:
+        for number, (name, (prefix, settings)) in enumerate(CASES.items()):
+            if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
+                continue
+            folder = Path(root) / str(number)
+            inputs = sequences(make_model(folder, prefix, settings, seed=number), count=4)
+            theirs = transformers_logprobs(folder, inputs)
+            difference = worst(hone_logprobs(folder, inputs, Path(root)), theirs)
+            report(name, difference <= TOLERANCE, f"largest difference {difference:.1e}")
+            difference = worst(hone_double(folder, inputs, Path(root)), double_logprobs(folder, inputs))
+            report(name, difference <= LAST_PLACE, f"in double, {difference:.1e}")
+            prompts = [tokens[:20] for tokens in inputs[:2]]
+            same = hone_greedy(folder, prompts, Path(root)) == greedy(folder, prompts)
+            report(name, same, f"greedy text of {NEW_TOKENS} tokens {'the same' if same else 'differs'}")
+            made = Path(root) / f"{number}-made"
+            run_hone("init-model", "--config", str(folder / "config.json"), "--tokenizer",
+                     str(folder / "tokenizer.json"), "--seed", "5", "--output", str(made))
+            difference = worst(hone_logprobs(made, inputs, Path(root)), transformers_logprobs(made, inputs))
+            report(name, difference <= TOLERANCE, f"hone's folder in transformers, {difference:.1e}")
+    print("all agree" if not failed else f"{failed} do not agree")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
