@@ -7,8 +7,9 @@
 
 namespace hone {
 
-Json ReadJson(const std::filesystem::path& path) {
-  const std::string text = ReadFile(path);
+Json ReadJson(const std::filesystem::path& path) { return ParseJson(ReadFile(path), path); }
+
+Json ParseJson(std::string_view text, const std::filesystem::path& path) {
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 namespace hone {
 
@@ -12,6 +13,8 @@ using OrderedJson = nlohmann::ordered_json;  // keys as written
 
 // Parses a whole file. Throws FileError with the byte where the text stops being JSON.
 Json ReadJson(const std::filesystem::path& path);
+// The same of a file's text.
+Json ParseJson(std::string_view text, const std::filesystem::path& path);
 
 // Parses one line of a JSON Lines file. Throws FileError naming the line.
 Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number);
