@@ -13,6 +13,7 @@ void AddInitModelCommand(CLI::App& program);
 void AddGenerateCommand(CLI::App& program);
 void AddLogprobsCommand(CLI::App& program);
 void AddTokenizeCommand(CLI::App& program);
+void AddTrainTokenizerCommand(CLI::App& program);
 void AddScoreCommand(CLI::App& program);
 void AddEvalCommand(CLI::App& program);
 void AddBenchCommand(CLI::App& program);

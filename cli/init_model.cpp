@@ -39,8 +39,8 @@ std::string CompleteConfig(const fs::path& path, const ModelConfig& config) {
 
 // The text of a token for tokenizer_config.json, null for none.
 OrderedJson TokenText(const Tokenizer& tokenizer, int32_t id) {
-  const std::string_view bytes = tokenizer.Bytes(id);
-  return bytes.empty() ? OrderedJson() : OrderedJson(std::string(bytes));
+  const auto text = tokenizer.Symbols(id);
+  return text ? OrderedJson(std::string(*text)) : OrderedJson();
 }
 
 std::string MakeTokenizerConfig(const ModelFolder& model) {

@@ -24,6 +24,7 @@ int Main(int argc, char** argv) {
   AddGenerateCommand(program);
   AddLogprobsCommand(program);
   AddTokenizeCommand(program);
+  AddTrainTokenizerCommand(program);
   AddScoreCommand(program);
   AddEvalCommand(program);
   AddBenchCommand(program);

@@ -30,8 +30,9 @@ void CheckDepth(std::string_view text) {
 
 }  // namespace
 
-Json ReadJson(const std::filesystem::path& path) {
-  const std::string text = ReadFile(path);
+Json ReadJson(const std::filesystem::path& path) { return ParseJson(ReadFile(path), path); }
+
+Json ParseJson(std::string_view text, const std::filesystem::path& path) {
   try {
     return ParseJson(text);
   } catch (const BadJson& error) {

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace hone {
 
@@ -16,6 +17,8 @@ inline constexpr int64_t kMaxJsonDepth = 200;
 
 // Parses a whole file. Throws FileError with the byte where the text stops being JSON.
 Json ReadJson(const std::filesystem::path& path);
+// The same of a file's text.
+Json ParseJson(std::string_view text, const std::filesystem::path& path);
 
 // Parses one line of a JSON Lines file. Throws FileError naming the line.
 Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, int64_t number);

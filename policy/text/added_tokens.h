@@ -2,15 +2,12 @@
 // splitting and merging.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "policy/text/split_pattern.h"
+#include "policy/text/byte_trie.h"
 
 namespace hone {
 
@@ -35,29 +32,18 @@ struct TextPart {
 // Thread contract: immutable once filled; Split is safe from any thread.
 class AddedTokenMatcher {
  public:
-  AddedTokenMatcher() { roots_.fill(-1); }
-  // `pattern` is what to look for: the content, or its normal form. False when it is there already.
+  // `pattern` is what to look for: the content, or its normal form; not empty. False when it is
+  // there already.
   bool Add(const AddedToken& token, const std::string& pattern);
   bool empty() const { return tokens_.empty(); }
   // The parts of valid UTF-8, in order; stripped white space belongs to the token's part.
   std::vector<TextPart> Split(std::string_view text) const;
 
  private:
-  struct Node {
-    std::vector<std::pair<uint8_t, int32_t>> children;
-    int32_t token = -1;  // index into tokens_
-  };
-  struct Match {
-    size_t end;
-    int32_t token;  // -1: none
-  };
-  Match LongestAt(std::string_view text, size_t begin) const;
-  bool StandsAlone(std::string_view text, size_t begin, size_t end) const;
+  static bool StandsAlone(std::string_view text, size_t begin, size_t end);
 
   std::vector<AddedToken> tokens_;
-  std::vector<Node> nodes_;
-  std::array<int32_t, 256> roots_;                // node of a first byte, -1: none
-  std::unique_ptr<SplitPattern> word_character_;  // made when a token has single_word
+  ByteTrie patterns_;  // to indices of tokens_
 };
 
 }  // namespace hone

@@ -36,6 +36,10 @@ char32_t SymbolOfByte(uint8_t byte) { return kAlphabet.symbol[byte]; }
 
 int ByteOfSymbol(char32_t symbol) { return symbol < kSymbols ? kAlphabet.byte[symbol] : -1; }
 
+void AppendSymbols(std::string_view bytes, std::string* out) {
+  for (const char byte : bytes) AppendUtf8(SymbolOfByte(static_cast<uint8_t>(byte)), out);
+}
+
 std::optional<std::string> BytesOfSymbols(std::string_view symbols) {
   std::string bytes;
   for (size_t at = 0; at < symbols.size();) {

@@ -11,6 +11,7 @@ namespace hone {
 
 char32_t SymbolOfByte(uint8_t byte);
 int ByteOfSymbol(char32_t symbol);  // -1 when it stands for none
+void AppendSymbols(std::string_view bytes, std::string* out);
 
 // The bytes of a text that is all symbols; nothing when another character is in it.
 std::optional<std::string> BytesOfSymbols(std::string_view symbols);

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <pcre2.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <new>
 #include <stdexcept>
 
@@ -12,6 +14,9 @@
 namespace hone {
 namespace {
 
+constexpr size_t kLongestPattern = 64 << 10;  // bytes
+constexpr size_t kLeastSteps = 10'000, kStepsPerByte = 1'000, kMostSteps = 10'000'000;
+constexpr uint32_t kMostDepth = 1'000'000, kMostHeap = 64 << 10;       // KiB
 constexpr size_t kJitStackStart = 64 << 10, kJitStackMost = 32 << 20;  // bytes
 
 std::string Message(int code) {
@@ -25,6 +30,8 @@ struct Scratch {
   Scratch() {
     if (match == nullptr || context == nullptr || stack == nullptr) throw std::bad_alloc();
     pcre2_jit_stack_assign(context, nullptr, stack);
+    pcre2_set_depth_limit(context, kMostDepth);
+    pcre2_set_heap_limit(context, kMostHeap);
   }
   ~Scratch() {
     pcre2_jit_stack_free(stack);
@@ -38,6 +45,11 @@ struct Scratch {
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
   pcre2_jit_stack* stack = pcre2_jit_stack_create(kJitStackStart, kJitStackMost, nullptr);
 };
+
+// What one search may take: plenty for a pattern that a text does not make go back and forth.
+uint32_t StepLimit(size_t size) {
+  return static_cast<uint32_t>(std::min<size_t>(kLeastSteps + kStepsPerByte * size, kMostSteps));
+}
 
 size_t CharacterLength(std::string_view text, size_t at) {
   size_t end = at + 1;
@@ -58,9 +70,17 @@ struct SplitPattern::Code {
 SplitPattern::SplitPattern(std::string_view oniguruma)
     : SplitPattern(TranslateOniguruma(oniguruma), PCRE2_UCP | PCRE2_MULTILINE) {}
 
-SplitPattern SplitPattern::Literal(std::string_view text) { return {text, PCRE2_LITERAL}; }
+SplitPattern SplitPattern::Literal(std::string_view text) {
+  SplitPattern pattern(text, PCRE2_LITERAL);
+  pattern.literal_ = text;
+  return pattern;
+}
 
 SplitPattern::SplitPattern(std::string_view pcre2, unsigned options) {
+  if (pcre2.size() > kLongestPattern) {
+    throw std::invalid_argument(
+        fmt::format("a pattern of {} bytes, expected at most {}", pcre2.size(), kLongestPattern));
+  }
   int error = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pcre2.data()), pcre2.size(),
@@ -73,8 +93,16 @@ SplitPattern::SplitPattern(std::string_view pcre2, unsigned options) {
 }
 
 std::vector<std::pair<size_t, size_t>> SplitPattern::FindMatches(std::string_view text) const {
-  thread_local Scratch scratch;
   std::vector<std::pair<size_t, size_t>> matches;
+  if (!literal_.empty()) {
+    for (size_t at = 0; (at = text.find(literal_, at)) != std::string_view::npos;) {
+      matches.emplace_back(at, at + literal_.size());
+      at += literal_.size();
+    }
+    return matches;
+  }
+  thread_local Scratch scratch;
+  pcre2_set_match_limit(scratch.context, StepLimit(text.size()));
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   for (size_t at = 0; at <= text.size();) {
     const int found = pcre2_match(code_->pcre2, subject, text.size(), at, PCRE2_NO_UTF_CHECK,

@@ -30,6 +30,7 @@ class SplitPattern {
   struct Code;
   SplitPattern(std::string_view pcre2, unsigned options);
   std::shared_ptr<const Code> code_;
+  std::string literal_;  // not empty: found without PCRE2
 };
 
 }  // namespace hone

@@ -1,34 +1,32 @@
-// What tokenizer.json says, checked: the only place that knows its keys.
+// What tokenizer.json says, checked. With tokenizer_steps.h and tokenizer_model.h, the only place
+// that knows its keys.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "policy/text/added_tokens.h"
-#include "policy/text/bpe.h"
+#include "policy/text/decoder.h"
+#include "policy/text/models/model.h"
+#include "policy/text/normalizer.h"
 #include "policy/text/pre_tokenizer.h"
 
 namespace hone {
 
 struct TokenizerFile {
-  // The model's vocabulary, in the alphabet of byte_level.h.
-  std::unordered_map<std::string, int32_t> vocabulary;
-  BpeMerges merges;
-  bool ignore_merges = false;  // a word that is itself a token is taken whole
-  std::optional<int32_t>
-      unknown_id;             // stands for a byte without a symbol; without it, that is dropped
-  bool fuse_unknown = false;  // a run of such bytes gives one unknown_id
-
-  std::vector<AddedToken> added_tokens;
-  bool normal_form_c = false;
+  std::unique_ptr<Vocabulary> vocabulary;  // the model's, as written; the model looks into it
+  std::unique_ptr<TokenModel> model;
+  std::vector<NormalizerStep> normalizer;
   std::vector<PreTokenizerStep> pre_tokenizer;
+  std::vector<DecoderStep> decoder;  // never empty
+  std::vector<AddedToken> added_tokens;
 };
 
 // Throws FileError naming the key.
 TokenizerFile ReadTokenizerFile(const std::filesystem::path& path);
+// The same of a file's text; `name` stands for it in errors.
+TokenizerFile ParseTokenizerFile(std::string_view text, const std::string& name);
 
 }  // namespace hone

@@ -12,7 +12,8 @@ namespace hone {
 // general category ("L", "Lu") or in "Han". A newer PCRE2 has them itself; twice does no harm.
 std::string UnicodeAdditions(std::string_view property);
 
-// A mark that their normal forms do not know yet: they neither reorder nor compose it.
-bool IsLateMark(char32_t code_point);
+// A mark or a composed character that their normal forms do not know yet: they neither move,
+// compose nor decompose it.
+bool IsTooYoungToNormalize(char32_t code_point);
 
 }  // namespace hone
