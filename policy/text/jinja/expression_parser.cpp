@@ -365,8 +365,11 @@ Expression ExpressionParser::ParseSubscript(Expression value) {
     const bool left_out = AtOperator(":") || AtOperator("]");
     AddChild(&item, left_out ? Make(Node::kLiteral, current().place) : ParseExpression());
   };
-  if (AtOperator("]")) FailHere("an index");
-  bound();
+  if (AtOperator("]")) {  // the empty tuple, as jinja2 has it
+    AddChild(&item, Make(Node::kTuple, current().place));
+  } else {
+    bound();
+  }
   if (TakeOperator(":")) {
     item.kind = Node::kSlice;
     bound();

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "policy/text/jinja/interpreter.h"
 #include "policy/text/jinja/operators.h"
 #include "policy/text/jinja/python_text.h"
 #include "policy/text/utf8.h"
@@ -225,8 +226,20 @@ void AppendRepr(Heap& heap, const Value& value, std::string* out, int depth) {
       }
       *out += '}';
       break;
-    case Kind::kRange:
-      *out += value.iterable->name;
+    case Kind::kRange: {
+      const Iterable& range = *value.iterable;
+      *out += fmt::format("range({}, {}", range.start, range.stop);
+      *out += range.step == 1 ? ")" : fmt::format(", {})", range.step);
+      break;
+    }
+    case Kind::kMacro:
+      *out += "<Macro ";
+      if (const auto name = MacroName(*value.macro)) {
+        AppendTextRepr(*name, out);
+      } else {
+        *out += "anonymous";
+      }
+      *out += '>';
       break;
     case Kind::kView:
       *out += value.iterable->name;
@@ -261,9 +274,7 @@ void AppendText(Heap& heap, const Value& value, std::string* out) {
     heap.Read(value.size);
     *out += value.text();
     CheckGrowth(heap, *out, 0);
-  } else if (value.Is(Kind::kUndefined)) {
-    if (value.undefined != nullptr && value.undefined->forbidden) FailUndefined(value);
-  } else {
+  } else if (!value.Is(Kind::kUndefined)) {
     AppendRepr(heap, value, out);
   }
 }

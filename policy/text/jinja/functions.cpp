@@ -20,7 +20,7 @@ constexpr std::array<std::pair<std::string_view, Builtin>, 5> kBuiltins = {
 
 constexpr uint64_t kMaxRange = 100'000;  // as jinja2's sandbox has it
 
-Value Range(Heap& heap, const Arguments& arguments) {
+Value MakeRange(Heap& heap, const Arguments& arguments) {
   if (!arguments.named.empty()) throw Failure("range takes no named arguments");
   const Bound bound("range", arguments, {"start", "stop", "step"}, 1);
   const bool only_stop = !bound.Has(1);
@@ -42,12 +42,7 @@ Value Range(Heap& heap, const Arguments& arguments) {
         Int(static_cast<int64_t>(static_cast<uint64_t>(start) + i * static_cast<uint64_t>(step)));
   }
   heap.Step(count / 16);
-  const std::string name = step == 1 ? fmt::format("range({}, {})", start, stop)
-                                     : fmt::format("range({}, {}, {})", start, stop, step);
-  Value range;
-  range.kind = Kind::kRange;
-  range.iterable = heap.New<Iterable>({items, heap.Keep(name)});
-  return range;
+  return Range(heap, items, start, stop, step);
 }
 
 // dict(mapping or pairs, name=value, …).
@@ -102,7 +97,7 @@ Value CallBuiltin(Heap& heap, Builtin builtin, const std::optional<ChatDate>& da
                   const Arguments& arguments) {
   switch (builtin) {
     case Builtin::kRange:
-      return Range(heap, arguments);
+      return MakeRange(heap, arguments);
     case Builtin::kDict:
       return MakeDictOf(heap, "dict", arguments);
     case Builtin::kNamespace:

@@ -107,7 +107,7 @@ class Interpreter {
       }
       case Statement::Kind::kIf:
         for (const Branch& branch : statement.branches) {
-          if (IsTrue(Evaluate(branch.condition, scope))) return RunBody(branch.body, scope);
+          if (Truth(Evaluate(branch.condition, scope))) return RunBody(branch.body, scope);
         }
         return RunBody(statement.otherwise, scope);
       case Statement::Kind::kFor:
@@ -137,14 +137,6 @@ class Interpreter {
         return Flow::kContinue;
     }
     return Flow::kNext;
-  }
-
-  // An undefined value is false, unless the sandbox keeps it away.
-  static bool IsTrue(const Value& value) {
-    if (value.Is(Kind::kUndefined) && value.undefined != nullptr && value.undefined->forbidden) {
-      FailUndefined(value);
-    }
-    return Truth(value);
   }
 
   void Print(const Value& value) {
@@ -182,14 +174,13 @@ class Interpreter {
       heap_.Step();
       inner->variables.size = 0;
       Assign(loop.target, item, inner);
-      if (IsTrue(Evaluate(*loop.condition, inner))) kept.push_back(item);
+      if (Truth(Evaluate(*loop.condition, inner))) kept.push_back(item);
     }
     return heap_.Keep(kept);
   }
 
   Flow RunLoop(const Statement& statement, Scope* scope, std::span<const Value> items, int depth) {
     if (statement.condition) items = Filtered(statement, scope, items);
-    if (items.empty()) return RunBody(statement.otherwise, NewScope(scope));
     Value loop;
     loop.kind = Kind::kLoop;
     loop.loop = heap_.New<Loop>();
@@ -198,6 +189,7 @@ class Interpreter {
     loop.loop->statement = &statement;
     loop.loop->scope = scope;
     Scope* inner = NewScope(scope);
+    bool completed = false;  // the body once to its end: as jinja2 has it, else runs without that
     for (size_t i = 0; i < items.size(); ++i) {
       heap_.Step();
       loop.loop->index = i;
@@ -205,9 +197,11 @@ class Interpreter {
       inner->variables.Set(heap_, "loop", loop);
       place_ = statement.place;
       Assign(statement.target, items[i], inner);
-      if (RunBody(statement.body, inner) == Flow::kBreak) break;
+      const Flow flow = RunBody(statement.body, inner);
+      completed |= flow == Flow::kNext;
+      if (flow == Flow::kBreak) break;
     }
-    return Flow::kNext;
+    return completed ? Flow::kNext : RunBody(statement.otherwise, NewScope(scope));
   }
 
   Flow RunWith(const Statement& with, Scope* scope) {
@@ -392,7 +386,7 @@ class Interpreter {
     using enum Expression::Kind;
     const Expression& first = expression.children[0];
     if (expression.kind == kIfElse) {
-      const bool holds = IsTrue(Evaluate(expression.children[1], scope));
+      const bool holds = Truth(Evaluate(expression.children[1], scope));
       if (holds) return Evaluate(first, scope);
       if (expression.children.size() == 3) return Evaluate(expression.children[2], scope);
       return UndefinedBecause(heap_, "the condition is false, and there is no 'else'");
@@ -400,11 +394,11 @@ class Interpreter {
     const Value left = Evaluate(first, scope);
     switch (expression.kind) {
       case kAnd:
-        return IsTrue(left) ? Evaluate(expression.children[1], scope) : left;
+        return Truth(left) ? Evaluate(expression.children[1], scope) : left;
       case kOr:
-        return IsTrue(left) ? left : Evaluate(expression.children[1], scope);
+        return Truth(left) ? left : Evaluate(expression.children[1], scope);
       case kNot:
-        return Bool(!IsTrue(left));
+        return Bool(!Truth(left));
       case kNegative:
         place_ = expression.place;
         return Negative(left);
@@ -574,6 +568,11 @@ class Interpreter {
 };
 
 }  // namespace
+
+std::optional<std::string_view> MacroName(const Macro& macro) {
+  if (macro.definition->kind != Statement::Kind::kMacro) return std::nullopt;
+  return macro.definition->text;
+}
 
 std::string RunTemplate(Heap& heap, const Body& body, const Bindings& variables,
                         const std::optional<ChatDate>& date) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "policy/text/chat_date.h"
 #include "policy/text/jinja/ast.h"
@@ -14,5 +15,8 @@ namespace hone::jinja {
 // call, as must all that the variables refer to.
 std::string RunTemplate(Heap& heap, const Body& body, const Bindings& variables,
                         const std::optional<ChatDate>& date);
+
+// Nothing for the caller of a call block.
+std::optional<std::string_view> MacroName(const Macro& macro);
 
 }  // namespace hone::jinja

@@ -287,22 +287,28 @@ const Table& TextMethods() {
   return table;
 }
 
+// Of a list, tuple or range.
+std::span<const Value> ItemsOf(const Value& self) {
+  return self.Is(Kind::kRange) ? self.iterable->items : self.list();
+}
+
 Value CountItems(Heap& heap, const Value& self, const Arguments& arguments) {
   const Bound bound("count", arguments, {"value"}, 1);
   int64_t count = 0;
-  for (const Value& item : self.list()) count += Equal(heap, item, bound[0]);
+  for (const Value& item : ItemsOf(self)) count += Equal(heap, item, bound[0]);
   return Int(count);
 }
 
 Value IndexOf(Heap& heap, const Value& self, const Arguments& arguments) {
   const Bound bound("index", arguments, {"value", "start", "stop"}, 1);
-  const auto size = static_cast<int64_t>(self.size);
+  const std::span<const Value> items = ItemsOf(self);
+  const auto size = static_cast<int64_t>(items.size());
   const auto place = [&](size_t i, int64_t fallback) {
     const int64_t given = bound.Integer(i, fallback);
     return std::clamp<int64_t>(given < 0 ? given + size : given, 0, size);
   };
   for (int64_t i = place(1, 0); i < place(2, size); ++i) {
-    if (Equal(heap, self.items[i], bound[0])) return Int(i);
+    if (Equal(heap, items[static_cast<size_t>(i)], bound[0])) return Int(i);
   }
   throw Failure("index: the value is not in the list");
 }
@@ -320,7 +326,7 @@ const Table& ListMethods() {
 Value View(Heap& heap, std::string_view name, std::span<const Value> items) {
   Value view;
   view.kind = Kind::kView;
-  view.iterable = heap.New<Iterable>({items, name});
+  view.iterable = heap.New<Iterable>({.items = items, .name = name});
   return view;
 }
 
@@ -385,6 +391,7 @@ const Table* MethodsOf(Kind kind) {
       return &TextMethods();
     case Kind::kList:
     case Kind::kTuple:
+    case Kind::kRange:
       return &ListMethods();
     case Kind::kDict:
       return &DictMethods();
@@ -415,7 +422,8 @@ bool IsIn(const std::array<std::string_view, kSize>& names, std::string_view nam
 MethodAccess FindMethod(const Value& value, std::string_view name) {
   const Table* methods = MethodsOf(value.kind);
   if (methods == nullptr) return MethodAccess::kNone;
-  if (value.Is(Kind::kTuple) && name == "copy") return MethodAccess::kNone;
+  if (!value.Is(Kind::kList) && !value.Is(Kind::kDict) && name == "copy")
+    return MethodAccess::kNone;
   if (methods->contains(name)) return MethodAccess::kOpen;
   const bool forbidden = (value.Is(Kind::kList) && IsIn(kListChanges, name)) ||
                          (value.Is(Kind::kDict) && (IsIn(kDictChanges, name))) ||

@@ -372,8 +372,8 @@ Value Positive(const Value& value) {
 }
 
 Value GetAttribute(Heap& heap, const Value& value, std::string_view name) {
-  NeedDefined(value);
   if (name.starts_with("__") && name.ends_with("__")) return ForbiddenAttribute(heap, value, name);
+  NeedDefined(value);
   switch (FindMethod(value, name)) {
     case MethodAccess::kOpen: {
       Value method;
@@ -512,6 +512,14 @@ Value Slice(Heap& heap, const Value& value, const Value& begin, const Value& end
   for (int64_t i = 0; i < bounds.count; ++i) {
     taken[static_cast<size_t>(i)] = items[static_cast<size_t>(bounds.begin + i * bounds.step)];
   }
+  if (value.Is(Kind::kRange)) {
+    const Iterable& range = *value.iterable;
+    const auto at = [&](int64_t index) {
+      return AddInts(range.start, MultiplyInts(index, range.step)).integer;
+    };
+    return Range(heap, taken, at(bounds.begin), at(bounds.end),
+                 MultiplyInts(range.step, bounds.step));
+  }
   if (!value.Is(Kind::kString)) return value.Is(Kind::kTuple) ? Tuple(taken) : List(taken);
   std::string text;
   for (const Value& letter : taken) text += letter.text();
@@ -521,7 +529,6 @@ Value Slice(Heap& heap, const Value& value, const Value& begin, const Value& end
 int64_t Length(Heap& heap, const Value& value) {
   switch (value.kind) {
     case Kind::kUndefined:
-      if (value.undefined != nullptr && value.undefined->forbidden) FailUndefined(value);
       return 0;
     case Kind::kString:
       return static_cast<int64_t>(CountCodePoints(heap, value.text()));

@@ -38,6 +38,7 @@ Value MapAttribute(Heap& heap, const Value& value, const Arguments& arguments) {
 }
 
 Value MapFilter(Heap& heap, const Value& value, const Arguments& arguments) {
+  if (!Truth(value)) return Generator(heap, {});
   if (arguments.positional.empty()) {
     if (arguments.named.empty()) throw Failure("map needs the name of a filter or an attribute");
     return MapAttribute(heap, value, arguments);
@@ -56,6 +57,7 @@ Value MapFilter(Heap& heap, const Value& value, const Arguments& arguments) {
 
 template <bool kKeep, bool kAttribute>
 Value SelectFilter(Heap& heap, const Value& value, const Arguments& arguments) {
+  if (!Truth(value)) return Generator(heap, {});
   constexpr std::string_view kCallee = kKeep ? "select" : "reject";
   std::span<const Value> given = arguments.positional;
   Value path = None();

@@ -62,7 +62,14 @@ Value KeepList(Heap& heap, const std::vector<Value>& items) { return List(heap.K
 Value Generator(Heap& heap, const std::vector<Value>& items) {
   Value value;
   value.kind = Kind::kGenerator;
-  value.iterable = heap.New<Iterable>({heap.Keep(items), "generator"});
+  value.iterable = heap.New<Iterable>({.items = heap.Keep(items), .name = "generator"});
+  return value;
+}
+
+Value Range(Heap& heap, std::span<const Value> kept, int64_t start, int64_t stop, int64_t step) {
+  Value value;
+  value.kind = Kind::kRange;
+  value.iterable = heap.New<Iterable>({kept, "range", false, start, stop, step});
   return value;
 }
 
@@ -240,7 +247,6 @@ double AsFloat(const Value& value) {
 std::span<const Value> Iterate(Heap& heap, const Value& value) {
   switch (value.kind) {
     case Kind::kUndefined:
-      if (value.undefined != nullptr && value.undefined->forbidden) FailUndefined(value);
       return {};
     case Kind::kList:
     case Kind::kTuple:

@@ -81,11 +81,13 @@ Value List(std::span<const Value> kept);
 Value Tuple(std::span<const Value> kept);
 Value KeepList(Heap& heap, const std::vector<Value>& items);
 Value Generator(Heap& heap, const std::vector<Value>& items);
+Value Range(Heap& heap, std::span<const Value> kept, int64_t start, int64_t stop, int64_t step);
 
 // Why a value is undefined, for the error that using it gives.
 struct UndefinedName {
-  std::string_view name = {}, owner = {};  // the attribute `name` of an `owner`; a variable without owner
-  bool forbidden = false;        // there, but the sandbox keeps it away
+  std::string_view name = {},
+                   owner = {};    // the attribute `name` of an `owner`; a variable without owner
+  bool forbidden = false;         // there, but the sandbox keeps it away
   std::string_view message = {};  // instead of all that
 };
 Value UndefinedVariable(Heap& heap, std::string_view name);
@@ -116,8 +118,9 @@ Value MakeDict(Heap& heap, const std::vector<Entry>& entries);
 
 struct Iterable {
   std::span<const Value> items;
-  std::string_view name;  // of a range or view, as printed: "range(0, 3)", "dict_keys"
-  bool consumed = false;  // a generator that was gone through
+  std::string_view name;                  // "range", "dict_keys", "generator", …
+  bool consumed = false;                  // a generator that was gone through
+  int64_t start = 0, stop = 0, step = 1;  // of a range
 };
 
 // Names and values, few enough to be looked through.
