@@ -50,6 +50,7 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
   visitor.Field("train", c.data.train, Limits{});
   visitor.Field("prompt_column", c.data.prompt_column, Limits{});
   visitor.Field("system_prompt", c.data.system_prompt, Limits{});
+  visitor.Field("chat_date", c.data.chat_date, Limits{});
   visitor.Field("shuffle", c.data.shuffle, Limits{});
   if (train) visitor.Field("answer_column", c.data.answer_column, Limits{});
 

@@ -18,26 +18,29 @@ namespace {
 struct GenerateFlags {
   PolicyFlags policy;
   SamplingFlags sampling;
+  ChatFlags chat;
   std::string prompts;
   int32_t num_generations = 1;
   std::string output;
 };
 
-std::vector<int32_t> ReadPrompt(const InputLine& line, const Json& json,
-                                const ModelFolder& folder) {
+std::vector<int32_t> ReadPrompt(const InputLine& line, const std::string& source,
+                                const ModelFolder& folder, ChatPrompts& chat) {
+  const Json json = ParseJsonLine(source, line.path, line.number);
   if (!json.is_object())
     line.Fail(fmt::format("expected a JSON object, found {}", json.type_name()));
-  const bool text = json.contains("prompt"), ids = json.contains("tokens");
-  if (text && ids) line.Fail("has both \"prompt\" and \"tokens\": give one");
-  if (!text && !ids && json.contains("messages")) {
-    line.Fail(
-        "has \"messages\", but chat templates are not supported yet: give \"prompt\" or "
-        "\"tokens\"");
+  const bool text = json.contains("prompt"), ids = json.contains("tokens"),
+             messages = json.contains("messages");
+  if (text + ids + messages > 1) {
+    line.Fail("has more than one of \"prompt\", \"messages\" and \"tokens\": give one");
   }
-  if (!text && !ids) line.Fail("expected \"prompt\" (text) or \"tokens\" (ids), found neither");
+  if (!text && !ids && !messages) {
+    line.Fail("expected \"prompt\" (text), \"messages\" or \"tokens\" (ids), found none of them");
+  }
   std::vector<int32_t> tokens =
-      text ? ReadText(line, "prompt", json.at("prompt"), folder)
-           : ReadTokenIds(line, "tokens", json.at("tokens"), folder.config.vocab_size);
+      text       ? ReadText(line, "prompt", json.at("prompt"), folder)
+      : messages ? ReadMessages(line, source, chat, folder)
+                 : ReadTokenIds(line, "tokens", json.at("tokens"), folder.config.vocab_size);
   if (tokens.empty()) line.Fail("the prompt is empty");
   if (static_cast<int64_t>(tokens.size()) >= folder.config.max_position_embeddings) {
     line.Fail(fmt::format(
@@ -49,10 +52,10 @@ std::vector<int32_t> ReadPrompt(const InputLine& line, const Json& json,
 }
 
 std::vector<std::vector<int32_t>> ReadPromptLines(const std::string& path,
-                                                  const ModelFolder& folder) {
+                                                  const ModelFolder& folder, ChatPrompts chat) {
   std::vector<std::vector<int32_t>> prompts;
   ForEachLine(path, [&](const std::string& text, int64_t number) {
-    prompts.push_back(ReadPrompt({path, number}, ParseJsonLine(text, path, number), folder));
+    prompts.push_back(ReadPrompt({path, number}, text, folder, chat));
   });
   if (prompts.empty()) throw FileError(path, "", "expected at least one prompt, found none");
   return prompts;
@@ -88,7 +91,8 @@ void RunGenerate(const GenerateFlags& flags) {
   if (flags.num_generations < 1) throw UsageError("--num-generations: expected at least 1");
   const LoadedPolicy policy = LoadPolicy(flags.policy);
   const GenerationParams params = MakeGenerationParams(flags.sampling, policy.folder);
-  const auto prompts = ReadPromptLines(flags.prompts, policy.folder);
+  const auto prompts =
+      ReadPromptLines(flags.prompts, policy.folder, MakeChatPrompts(flags.chat, policy.folder));
   Engine engine(*policy.backend, policy.folder.tokenizer.get(), params,
                 FitLimits(prompts, flags, policy.folder));
   ResultLines lines(flags.output);
@@ -117,7 +121,8 @@ void AddGenerateCommand(CLI::App& program) {
   auto flags = std::make_shared<GenerateFlags>();
   CLI::App* command = program.add_subcommand("generate", "Complete the prompts of a file");
   command->footer(
-      "A prompt line is {\"prompt\": text} or {\"tokens\": [ids]}. A result line is {\"index\", "
+      "A prompt line is {\"prompt\": text}, {\"messages\": […]} or {\"tokens\": [ids]}. A result "
+      "line is {\"index\", "
       "\"sample\",\n"
       "\"completion\", \"tokens\", \"logprobs\", \"finish_reason\"}, in order of index and sample. "
       "A completion's\n"
@@ -128,6 +133,7 @@ void AddGenerateCommand(CLI::App& program) {
   command->add_option("--num-generations", flags->num_generations, "samples of each prompt")
       ->capture_default_str();
   AddSamplingFlags(*command, &flags->sampling);
+  AddChatFlags(*command, &flags->chat);
   command->add_option("--output", flags->output, "file for the result lines (default: stdout)");
   command->callback([flags] { RunGenerate(*flags); });
 }

@@ -69,6 +69,16 @@ GenerationParams MakeGenerationParams(const SamplingFlags& flags, const ModelFol
   return params;
 }
 
+void AddChatFlags(CLI::App& command, ChatFlags* flags) {
+  command.add_option("--chat-date", flags->date,
+                     "of \"messages\": the day (YYYY-MM-DD) for chat templates that print today's "
+                     "(default: today)");
+}
+
+ChatPrompts MakeChatPrompts(const ChatFlags& flags, const ModelFolder& folder) {
+  return ChatPrompts(folder.path, ChatDateOrToday(flags.date, "--chat-date"));
+}
+
 void InputLine::Fail(const std::string& message) const {
   throw FileError(path, fmt::format("line {}", number), message);
 }
@@ -109,6 +119,17 @@ std::vector<int32_t> ReadText(const InputLine& line, const std::string& key, con
     }
   }
   return tokens;
+}
+
+std::vector<int32_t> ReadMessages(const InputLine& line, const std::string& text, ChatPrompts& chat,
+                                  const ModelFolder& folder) {
+  std::string prompt;
+  try {
+    prompt = chat.Prompt(OrderedJson::parse(text), /*system_prompt=*/"");  // keys in their order
+  } catch (const Error& error) {
+    line.Fail(error.what());
+  }
+  return ReadText(line, "messages", prompt, folder);
 }
 
 OrderedJson CompletionText(const ModelFolder& folder, const std::vector<int32_t>& tokens) {

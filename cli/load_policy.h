@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "policy/backend.h"
 #include "policy/files/model_folder.h"
+#include "policy/text/chat_prompts.h"
 #include "rollout/engine.h"
 
 namespace hone {
@@ -40,6 +41,14 @@ void AddSamplingFlags(CLI::App& command, SamplingFlags* flags);
 // With the model's EOS; a temperature of 0 means greedy, as vLLM has it. Throws UsageError.
 GenerationParams MakeGenerationParams(const SamplingFlags& flags, const ModelFolder& folder);
 
+// --chat-date.
+struct ChatFlags {
+  std::string date;
+};
+void AddChatFlags(CLI::App& command, ChatFlags* flags);
+// Today's date where none is given.
+ChatPrompts MakeChatPrompts(const ChatFlags& flags, const ModelFolder& folder);
+
 // A line of a JSON Lines file: for errors that name it.
 struct InputLine {
   std::string path;
@@ -54,6 +63,10 @@ std::vector<int32_t> ReadTokenIds(const InputLine& line, const std::string& key,
 // The text at `key` as tokens. Throws FileError when it is no text, or the model has no tokenizer.
 std::vector<int32_t> ReadText(const InputLine& line, const std::string& key, const Json& json,
                               const ModelFolder& folder);
+
+// The prompt of a line with "messages", as tokens. `text` is the line. Throws FileError.
+std::vector<int32_t> ReadMessages(const InputLine& line, const std::string& text, ChatPrompts& chat,
+                                  const ModelFolder& folder);
 
 // The text of a completion, special tokens (EOS) left out; null without a tokenizer.
 OrderedJson CompletionText(const ModelFolder& folder, const std::vector<int32_t>& tokens);

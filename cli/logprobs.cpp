@@ -19,6 +19,7 @@ constexpr int64_t kRowsPerBatch = 4096;
 
 struct LogprobsFlags {
   PolicyFlags policy;
+  ChatFlags chat;
   std::string input, output;
   float temperature = 1.0f;
 };
@@ -43,7 +44,9 @@ Scored JoinCompletion(const InputLine& line, std::vector<int32_t> prompt,
   return scored;
 }
 
-Scored ReadScored(const InputLine& line, const Json& json, const ModelFolder& folder) {
+Scored ReadScored(const InputLine& line, const std::string& source, const ModelFolder& folder,
+                  ChatPrompts& chat) {
+  const Json json = ParseJsonLine(source, line.path, line.number);
   if (!json.is_object())
     line.Fail(fmt::format("expected a JSON object, found {}", json.type_name()));
   const int64_t vocab = folder.config.vocab_size;
@@ -58,9 +61,13 @@ Scored ReadScored(const InputLine& line, const Json& json, const ModelFolder& fo
   } else if (json.contains("prompt") && json.contains("completion")) {
     scored = JoinCompletion(line, ReadText(line, "prompt", json.at("prompt"), folder),
                             ReadText(line, "completion", json.at("completion"), folder));
+  } else if (json.contains("messages") && json.contains("completion")) {
+    scored = JoinCompletion(line, ReadMessages(line, source, chat, folder),
+                            ReadText(line, "completion", json.at("completion"), folder));
   } else {
     line.Fail(
-        "expected \"tokens\", or \"prompt\" and \"completion\", or \"prompt_tokens\" and "
+        "expected \"tokens\", or \"prompt\" or \"messages\" and \"completion\", or "
+        "\"prompt_tokens\" and "
         "\"completion_tokens\"");
   }
   if (static_cast<int64_t>(scored.tokens.size()) > folder.config.max_position_embeddings) {
@@ -116,11 +123,11 @@ void RunLogprobs(const LogprobsFlags& flags) {
         fmt::format("--temperature: expected a number above 0, found {}", flags.temperature));
   }
   const LoadedPolicy policy = LoadPolicy(flags.policy);
+  ChatPrompts chat = MakeChatPrompts(flags.chat, policy.folder);
   std::vector<Pack> packs(1);
   size_t pages = 1;
   ForEachLine(flags.input, [&](const std::string& text, int64_t number) {
-    const Json json = ParseJsonLine(text, flags.input, number);
-    const Scored scored = ReadScored({flags.input, number}, json, policy.folder);
+    const Scored scored = ReadScored({flags.input, number}, text, policy.folder, chat);
     if (!packs.back().Fits(scored)) packs.emplace_back();
     packs.back().Add(scored);
     pages = std::max(pages, packs.back().batch.pages.size());
@@ -141,11 +148,13 @@ void AddLogprobsCommand(CLI::App& program) {
       program.add_subcommand("logprobs", "Log-probabilities of tokens under a policy");
   command->footer(
       "A line {\"tokens\": [t0, …, tn-1]} gives {\"logprobs\": [log p(t1|t0), …]}, n-1 numbers;\n"
-      "{\"prompt\", \"completion\"} (text, each tokenised on its own) or {\"prompt_tokens\", "
+      "{\"prompt\" or \"messages\", \"completion\"} (text, each tokenised on its own) or "
+      "{\"prompt_tokens\", "
       "\"completion_tokens\"}\n"
       "gives those of the completion. To the bit what `hone generate` printed at the same "
       "temperature.");
   AddPolicyFlags(*command, &flags->policy);
+  AddChatFlags(*command, &flags->chat);
   command->add_option("--input", flags->input, "JSON Lines")->required();
   command->add_option("--temperature", flags->temperature, "logits are divided by it")
       ->capture_default_str();

@@ -119,8 +119,9 @@ HeldOut Examine(const Quickstart& q, const RunConfig& train, const fs::path& mod
                                           .device = train.config.policy.device,
                                           .threads = q.threads});
   const ModelFolder& model = policy.folder;
+  ChatPrompts chat(model.path, std::nullopt);  // its prompts are texts
   const auto rows = ReadPrompts(q.output / "data/eval.jsonl", train.config.data, *model.tokenizer,
-                                train.config.rollout.max_prompt_length);
+                                chat, train.config.rollout.max_prompt_length);
   EvalOptions options;
   options.generation.sampling.greedy = true;
   options.generation.max_tokens = static_cast<int32_t>(train.config.rollout.max_completion_length);

@@ -27,6 +27,7 @@ struct DataSection {
   std::string prompt_column = "prompt";
   std::string answer_column = "answer";
   std::string system_prompt;  // put before each prompt, when not empty
+  std::string chat_date;      // "YYYY-MM-DD", for chat templates that print today's
   bool shuffle = true;
 };
 

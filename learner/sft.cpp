@@ -8,6 +8,7 @@
 #include "common/file.h"
 #include "common/json.h"
 #include "learner/run_state.h"
+#include "policy/text/chat_prompts.h"
 #include "rollout/prompts.h"
 
 namespace hone {
@@ -56,34 +57,78 @@ class LineReader {
   const Json& json_;
 };
 
-Learner::Example ReadExample(const LineReader& line, const DataSection& data,
-                             const ModelFolder& model) {
+const Tokenizer& NeedTokenizer(const LineReader& line, const ModelFolder& model) {
+  if (model.tokenizer == nullptr) {
+    line.Fail(fmt::format("is text, but {} has no tokenizer.json", model.path.string()));
+  }
+  return *model.tokenizer;
+}
+
+bool IsEnd(const ModelFolder& model, int32_t token) {
+  const std::vector<int32_t>& ends = model.generation.eos_token_ids;
+  return std::find(ends.begin(), ends.end(), token) != ends.end();
+}
+
+// A completion ends with the model's EOS, where the model is to stop.
+void EndCompletion(const ModelFolder& model, std::vector<int32_t>* completion) {
+  if (model.generation.eos_token_ids.empty()) {
+    throw FileError(
+        model.path.string(), "eos_token_id",
+        "expected one in generation_config.json or config.json: a demonstration ends with it");
+  }
+  if (completion->empty() || !IsEnd(model, completion->back())) {
+    completion->push_back(model.generation.eos_token_ids.front());
+  }
+}
+
+// Chat templates put a newline behind the EOS of a turn: the model stops before it.
+void CutBehindEnd(const ModelFolder& model, std::vector<int32_t>* completion) {
+  for (size_t size = completion->size(); size > 0; --size) {
+    if (IsEnd(model, (*completion)[size - 1])) {
+      completion->resize(size);
+      return;
+    }
+    const std::string_view bytes = model.tokenizer->Bytes((*completion)[size - 1]);
+    if (bytes.find_first_not_of(" \t\r\n") != std::string_view::npos) return;
+  }
+}
+
+// The messages with their last turn, or a "completion" beside them, as what is to be learned.
+Learner::Example ReadChatExample(const LineReader& line, const OrderedJson& json,
+                                 const DataSection& data, const ModelFolder& model,
+                                 ChatPrompts& chat) {
+  const Tokenizer& tokenizer = NeedTokenizer(line, model);
+  Learner::Example example;
+  try {
+    if (line.Has("completion")) {
+      example.prompt_tokens = tokenizer.Encode(chat.Prompt(json, data.system_prompt));
+      example.completion_tokens = tokenizer.Encode(line.Text("completion"));
+    } else {
+      const ChatDemonstration shown = chat.Demonstration(json, data.system_prompt);
+      example.prompt_tokens = tokenizer.Encode(shown.prompt);
+      example.completion_tokens = tokenizer.Encode(shown.completion);
+      CutBehindEnd(model, &example.completion_tokens);
+    }
+  } catch (const Error& error) {
+    line.Fail(error.what());
+  }
+  EndCompletion(model, &example.completion_tokens);
+  return example;
+}
+
+Learner::Example ReadExample(const LineReader& line, const std::string& text,
+                             const DataSection& data, const ModelFolder& model, ChatPrompts& chat) {
   Learner::Example example;
   if (line.Has("prompt_tokens")) {
     example.prompt_tokens = line.Tokens("prompt_tokens", model.config.vocab_size);
     example.completion_tokens = line.Tokens("completion_tokens", model.config.vocab_size);
   } else if (line.Has("messages") && !line.Has(data.prompt_column)) {
-    line.Fail(fmt::format(
-        "\"messages\" are not supported here: expected \"{}\" and \"completion\" texts, or "
-        "\"prompt_tokens\" and \"completion_tokens\"",
-        data.prompt_column));
+    example = ReadChatExample(line, OrderedJson::parse(text), data, model, chat);
   } else {
-    if (model.tokenizer == nullptr) {
-      line.Fail(fmt::format("is text, but {} has no tokenizer.json", model.path.string()));
-    }
-    if (model.generation.eos_token_ids.empty()) {
-      throw FileError(
-          model.path.string(), "eos_token_id",
-          "expected one in generation_config.json or config.json: a demonstration ends with it");
-    }
-    example.prompt_tokens =
-        model.tokenizer->Encode(data.system_prompt + line.Text(data.prompt_column));
-    example.completion_tokens = model.tokenizer->Encode(line.Text("completion"));
-    const std::vector<int32_t>& ends = model.generation.eos_token_ids;
-    const bool ended =
-        !example.completion_tokens.empty() &&
-        std::find(ends.begin(), ends.end(), example.completion_tokens.back()) != ends.end();
-    if (!ended) example.completion_tokens.push_back(ends.front());
+    const Tokenizer& tokenizer = NeedTokenizer(line, model);
+    example.prompt_tokens = tokenizer.Encode(data.system_prompt + line.Text(data.prompt_column));
+    example.completion_tokens = tokenizer.Encode(line.Text("completion"));
+    EndCompletion(model, &example.completion_tokens);
   }
   if (example.prompt_tokens.empty()) line.Fail("expected a prompt of at least one token");
   if (example.completion_tokens.empty()) line.Fail("expected a completion of at least one token");
@@ -101,9 +146,10 @@ Learner::Example ReadExample(const LineReader& line, const DataSection& data,
 std::vector<Learner::Example> ReadDemonstrations(const fs::path& path, const DataSection& data,
                                                  const ModelFolder& model) {
   std::vector<Learner::Example> examples;
+  ChatPrompts chat(model.path, ChatDateOrNone(data.chat_date, "data.chat_date"));
   ForEachLine(path, [&](const std::string& text, int64_t number) {
     const Json json = ParseJsonLine(text, path, number);
-    examples.push_back(ReadExample(LineReader(path, number, json), data, model));
+    examples.push_back(ReadExample(LineReader(path, number, json), text, data, model, chat));
   });
   if (examples.empty()) throw FileError(path.string(), "", "expected demonstrations, found none");
   return examples;

@@ -12,9 +12,11 @@ namespace hone {
 using SftOutcome = JobOutcome;
 
 // The demonstrations of a JSON Lines file: {"prompt", "completion"} texts (the prompt under
-// data.prompt_column, after data.system_prompt), or {"prompt_tokens", "completion_tokens"}. A
-// completion given as text gets the model's EOS appended (unless it ends with one); one given as
-// tokens is taken as it is. Throws FileError naming the line.
+// data.prompt_column, after data.system_prompt), {"messages", "completion"} or {"messages"} that
+// end with the assistant's, by the model's chat template, or {"prompt_tokens",
+// "completion_tokens"}. A completion given as text gets the model's EOS appended (unless it ends
+// with one), and from the template's text ends behind it; one given as tokens is taken as it is.
+// Throws FileError naming the line.
 std::vector<Learner::Example> ReadDemonstrations(const std::filesystem::path& path,
                                                  const DataSection& data, const ModelFolder& model);
 

@@ -37,12 +37,6 @@ std::vector<int32_t> ReadTokens(const Line& line, const Json& ids, const Tokeniz
 }
 
 [[noreturn]] void FailWithoutPrompt(const Line& line, const Json& row, const std::string& column) {
-  if (row.contains("messages")) {
-    line.Fail(fmt::format(
-        "has \"messages\", but chat templates are not supported yet: give the prompt as text in "
-        "column \"{}\"",
-        column));
-  }
   std::vector<std::string> columns;
   for (const auto& [name, value] : row.items()) columns.push_back(name);
   line.Fail(
@@ -50,8 +44,18 @@ std::vector<int32_t> ReadTokens(const Line& line, const Json& ids, const Tokeniz
                   column, columns.empty() ? "" : DidYouMean(column, columns)));
 }
 
+// The messages of a line as text, by the model's chat template.
+std::string RenderMessages(const Line& line, const std::string& text, const DataSection& data,
+                           ChatPrompts& chat) {
+  try {
+    return chat.Prompt(OrderedJson::parse(text), data.system_prompt);  // keys in their order
+  } catch (const Error& error) {
+    line.Fail(error.what());
+  }
+}
+
 PromptRow ReadRow(const Line& line, const std::string& text, const DataSection& data,
-                  const Tokenizer& tokenizer) {
+                  const Tokenizer& tokenizer, ChatPrompts& chat) {
   const Json json = ParseJsonLine(text, line.path, line.number);
   if (!json.is_object())
     line.Fail(fmt::format("expected a JSON object, found {}", json.type_name()));
@@ -69,6 +73,9 @@ PromptRow ReadRow(const Line& line, const std::string& text, const DataSection& 
     const std::vector<int32_t> tokens = ReadTokens(line, *ids, tokenizer);
     row.prompt_tokens.insert(row.prompt_tokens.end(), tokens.begin(), tokens.end());
     row.prompt = tokenizer.Decode(row.prompt_tokens);
+  } else if (json.contains("messages")) {
+    row.prompt = RenderMessages(line, text, data, chat);
+    row.prompt_tokens = tokenizer.Encode(row.prompt);
   } else {
     FailWithoutPrompt(line, json, data.prompt_column);
   }
@@ -79,11 +86,12 @@ PromptRow ReadRow(const Line& line, const std::string& text, const DataSection& 
 }  // namespace
 
 std::vector<PromptRow> ReadPrompts(const std::filesystem::path& path, const DataSection& data,
-                                   const Tokenizer& tokenizer, int64_t max_prompt_length) {
+                                   const Tokenizer& tokenizer, ChatPrompts& chat,
+                                   int64_t max_prompt_length) {
   std::vector<PromptRow> rows;
   ForEachLine(path, [&](const std::string& text, int64_t number) {
     const Line line{path, number};
-    rows.push_back(ReadRow(line, text, data, tokenizer));
+    rows.push_back(ReadRow(line, text, data, tokenizer, chat));
     const auto length = static_cast<int64_t>(rows.back().prompt_tokens.size());
     if (max_prompt_length > 0 && length > max_prompt_length) {
       line.Fail(fmt::format("the prompt has {} tokens, more than max_prompt_length = {}", length,

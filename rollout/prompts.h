@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/config.h"
+#include "policy/text/chat_prompts.h"
 #include "policy/text/tokenizer.h"
 
 namespace hone {
@@ -18,11 +19,13 @@ struct PromptRow {
   std::string columns;  // the line as a JSON object
 };
 
-// Reads a data file. A prompt line has data.prompt_column as text (or "tokens": ids). Throws
-// FileError naming the line: no JSON, no object, no prompt column, an empty prompt, or a prompt
-// longer than max_prompt_length tokens (0: no limit). An empty file is an error.
+// Reads a data file. A prompt line has data.prompt_column as text (or "tokens": ids, or "messages",
+// which `chat` renders). Throws FileError naming the line: no JSON, no object, no prompt column, an
+// empty prompt, messages that the chat template refuses, or a prompt longer than max_prompt_length
+// tokens (0: no limit). An empty file is an error.
 std::vector<PromptRow> ReadPrompts(const std::filesystem::path& path, const DataSection& data,
-                                   const Tokenizer& tokenizer, int64_t max_prompt_length);
+                                   const Tokenizer& tokenizer, ChatPrompts& chat,
+                                   int64_t max_prompt_length);
 
 // Which row the run's n-th group takes: rows in order, or with `shuffle` a permutation of its own
 // each epoch (Fisher-Yates by Philox draws keyed by seed and epoch). A pure function.

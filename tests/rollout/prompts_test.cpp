@@ -21,7 +21,8 @@ std::vector<PromptRow> Read(const std::string& lines, const DataSection& data = 
                             int64_t max_prompt_length = 0) {
   const auto path = TestFolder() / "data.jsonl";
   WriteFileAtomically(path, lines);
-  return ReadPrompts(path, data, *TinyTokenizer(), max_prompt_length);
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  return ReadPrompts(path, data, *TinyTokenizer(), chat, max_prompt_length);
 }
 
 std::string ErrorOf(const std::string& lines, int64_t max_prompt_length = 0) {
@@ -53,6 +54,44 @@ TEST(ReadPromptsTest, PutsTheSystemPromptBeforeThePrompt) {
   EXPECT_EQ(rows[0].prompt_tokens, TinyTokenizer()->Encode("Be brief."));
 }
 
+// With a chat template in the folder of the model.
+class ReadMessagesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    WriteFileAtomically(path_,
+                        "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+                        "{{ tools | tojson }}{{ tone }}"
+                        "{% if messages | length == 0 %}{{ strftime_now('%d') }}{% endif %}"
+                        "{% if add_generation_prompt %}[assistant] {% endif %}");
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+  const std::filesystem::path path_ = TestFolder() / "chat_template.jinja";
+};
+
+TEST_F(ReadMessagesTest, RendersMessagesUpToTheGenerationPrompt) {
+  const auto rows =
+      Read(R"({"messages": [{"role": "user", "content": "hi"}], "tools": [{"z": 1, "a": 2}],)"
+           R"( "chat_template_kwargs": {"tone": "!"}, "answer": "7"})");
+  EXPECT_EQ(rows[0].prompt, "[user] hi\n[{\"z\": 1, \"a\": 2}]![assistant] ");
+  EXPECT_EQ(rows[0].prompt_tokens, TinyTokenizer()->Encode(rows[0].prompt));
+}
+
+TEST_F(ReadMessagesTest, TheSystemPromptIsTheFirstMessageUnlessThereIsOne) {
+  DataSection data;
+  data.system_prompt = "Be brief.";
+  const auto rows = Read(R"({"messages": [{"role": "user", "content": "a"}]})"
+                         "\n"
+                         R"({"messages": [{"role": "system", "content": "b"}]})",
+                         data);
+  EXPECT_EQ(rows[0].prompt, "[system] Be brief.\n[user] a\nnull[assistant] ");
+  EXPECT_EQ(rows[1].prompt, "[system] b\nnull[assistant] ");
+}
+
+TEST_F(ReadMessagesTest, ATemplateThatPrintsTheDateNeedsOne) {
+  EXPECT_THAT(ErrorOf(R"({"messages": []})"),
+              AllOf(HasSubstr("line 1"), HasSubstr("data.chat_date")));
+}
+
 TEST(ReadPromptsTest, NamesTheLineThatIsWrong) {
   const std::string good = R"({"prompt": "a"})"
                            "\n";
@@ -62,7 +101,7 @@ TEST(ReadPromptsTest, NamesTheLineThatIsWrong) {
   EXPECT_THAT(ErrorOf(R"({"prompt": 3})"), AllOf(HasSubstr("line 1"), HasSubstr("number")));
   EXPECT_THAT(ErrorOf(good + R"({"prompt": ""})"), AllOf(HasSubstr("line 2"), HasSubstr("empty")));
   EXPECT_THAT(ErrorOf(R"({"messages": []})"),
-              AllOf(HasSubstr("line 1"), HasSubstr("not supported yet")));
+              AllOf(HasSubstr("line 1"), HasSubstr("has no chat template")));
   EXPECT_THAT(ErrorOf(R"({"tokens": [1, 9999]})"), AllOf(HasSubstr("line 1"), HasSubstr("9999")));
   EXPECT_THAT(ErrorOf(R"({"tokens": [-1]})"), HasSubstr("-1"));
   EXPECT_THAT(ErrorOf(R"({"tokens": "a"})"), HasSubstr("array"));
@@ -78,7 +117,9 @@ TEST(ReadPromptsTest, RefusesAPromptLongerThanTheLimit) {
 
 TEST(ReadPromptsTest, RefusesAnEmptyOrMissingFile) {
   EXPECT_THAT(ErrorOf("\n\n"), HasSubstr("at least one prompt"));
-  EXPECT_THROW(ReadPrompts(TestFolder() / "missing.jsonl", {}, *TinyTokenizer(), 0), FileError);
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  EXPECT_THROW(ReadPrompts(TestFolder() / "missing.jsonl", {}, *TinyTokenizer(), chat, 0),
+               FileError);
 }
 
 std::vector<int64_t> Epoch(PromptOrder& order, int64_t rows, uint64_t epoch) {
