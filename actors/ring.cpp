@@ -26,7 +26,8 @@ std::shared_ptr<Ring> MakeRing(const RunOptions& options) {
   if (model.tokenizer == nullptr) {
     throw FileError(config.policy.model, "", "has no tokenizer.json, which training needs");
   }
-  PromptSet prompts = ReadPrompts(config.data.train, config.data, *model.tokenizer,
+  ChatPrompts chat(model.path, ChatDateOrNone(config.data.chat_date, "data.chat_date"));
+  PromptSet prompts = ReadPrompts(config.data.train, config.data, *model.tokenizer, chat,
                                   config.rollout.max_prompt_length);
   ring->rows = std::move(prompts.rows);
   ring->scorer = std::make_unique<const Scorer>(options.rewards, config.run.seed, model.tokenizer);

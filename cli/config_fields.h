@@ -52,6 +52,7 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
   visitor.Field("prompt_template", c.data.prompt_template, Limits{});
   visitor.Field("messages_column", c.data.messages_column, Limits{});
   visitor.Field("system_prompt", c.data.system_prompt, Limits{});
+  visitor.Field("chat_date", c.data.chat_date, Limits{});
   visitor.Field("on_error", c.data.on_error, OneOf({"stop", "skip"}));
   visitor.Field("shuffle", c.data.shuffle, Limits{});
   if (train) {

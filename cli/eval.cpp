@@ -21,6 +21,7 @@ namespace {
 struct EvalFlags {
   PolicyFlags policy;
   SamplingFlags sampling;
+  ChatFlags chat;
   std::vector<std::string> data;
   std::string output;
   DataSection columns;
@@ -61,8 +62,9 @@ std::vector<PromptRow> ReadRows(const EvalFlags& flags, const ModelFolder& folde
   // A completion needs one position at least.
   int64_t longest = folder.config.max_position_embeddings - 1;
   if (flags.max_prompt_length > 0) longest = std::min(longest, flags.max_prompt_length);
+  ChatPrompts chat = MakeChatPrompts(flags.chat, folder);
   std::vector<PromptRow> rows =
-      ReadPrompts(flags.data, flags.columns, *folder.tokenizer, longest).rows;
+      ReadPrompts(flags.data, flags.columns, *folder.tokenizer, chat, longest).rows;
   if (flags.limit > 0 && flags.limit < static_cast<int64_t>(rows.size())) rows.resize(flags.limit);
   return rows;
 }
@@ -196,6 +198,7 @@ void AddEvalCommand(CLI::App& program) {
   command->add_option("--num-generations", flags->options.num_generations,
                       "samples a prompt (default: the largest k)");
   AddSamplingFlags(*command, &flags->sampling);
+  AddChatFlags(*command, &flags->chat);
   command
       ->add_option("--max-prompt-length", flags->max_prompt_length,
                    "a longer prompt is an error; 0: what the model takes")

@@ -17,24 +17,27 @@ namespace {
 struct GenerateFlags {
   PolicyFlags policy;
   SamplingFlags sampling;
+  ChatFlags chat;
   std::string prompts;
   int32_t num_generations = 1;
   std::string output;
 };
 
-std::vector<int32_t> ReadPrompt(const RowPlace& place, const Json& json,
-                                const ModelFolder& folder) {
-  const bool text = json.contains("prompt"), ids = json.contains("tokens");
-  if (text && ids) place.Fail("has both \"prompt\" and \"tokens\": give one");
-  if (!text && !ids && json.contains("messages")) {
-    place.Fail(
-        "has \"messages\", but chat templates are not supported yet: give \"prompt\" or "
-        "\"tokens\"");
+std::vector<int32_t> ReadPrompt(const RowPlace& place, const std::string& source,
+                                const ModelFolder& folder, ChatPrompts& chat) {
+  const Json json = ParseRow(place, source);
+  const bool text = json.contains("prompt"), ids = json.contains("tokens"),
+             messages = json.contains("messages");
+  if (text + ids + messages > 1) {
+    place.Fail("has more than one of \"prompt\", \"messages\" and \"tokens\": give one");
   }
-  if (!text && !ids) place.Fail("expected \"prompt\" (text) or \"tokens\" (ids), found neither");
+  if (!text && !ids && !messages) {
+    place.Fail("expected \"prompt\" (text), \"messages\" or \"tokens\" (ids), found none of them");
+  }
   std::vector<int32_t> tokens =
-      text ? ReadText(place, "prompt", json.at("prompt"), folder)
-           : ReadTokenIds(place, "tokens", json.at("tokens"), folder.config.vocab_size);
+      text       ? ReadText(place, "prompt", json.at("prompt"), folder)
+      : messages ? ReadMessages(place, source, chat, folder)
+                 : ReadTokenIds(place, "tokens", json.at("tokens"), folder.config.vocab_size);
   if (tokens.empty()) place.Fail("the prompt is empty");
   if (static_cast<int64_t>(tokens.size()) >= folder.config.max_position_embeddings) {
     place.Fail(fmt::format(
@@ -46,10 +49,10 @@ std::vector<int32_t> ReadPrompt(const RowPlace& place, const Json& json,
 }
 
 std::vector<std::vector<int32_t>> ReadPromptLines(const std::string& path,
-                                                  const ModelFolder& folder) {
+                                                  const ModelFolder& folder, ChatPrompts chat) {
   std::vector<std::vector<int32_t>> prompts;
   ForEachRow(path, [&](const RowPlace& place, const std::string& text) {
-    prompts.push_back(ReadPrompt(place, ParseRow(place, text), folder));
+    prompts.push_back(ReadPrompt(place, text, folder, chat));
   });
   if (prompts.empty()) throw FileError(path, "", "expected at least one prompt, found none");
   return prompts;
@@ -85,7 +88,8 @@ void RunGenerate(const GenerateFlags& flags) {
   if (flags.num_generations < 1) throw UsageError("--num-generations: expected at least 1");
   const LoadedPolicy policy = LoadPolicy(flags.policy);
   const GenerationParams params = MakeGenerationParams(flags.sampling, policy.folder);
-  const auto prompts = ReadPromptLines(flags.prompts, policy.folder);
+  const auto prompts =
+      ReadPromptLines(flags.prompts, policy.folder, MakeChatPrompts(flags.chat, policy.folder));
   Engine engine(*policy.backend, policy.folder.tokenizer.get(), params,
                 FitLimits(prompts, flags, policy.folder));
   ResultLines lines(flags.output);
@@ -114,7 +118,8 @@ void AddGenerateCommand(CLI::App& program) {
   auto flags = std::make_shared<GenerateFlags>();
   CLI::App* command = program.add_subcommand("generate", "Complete the prompts of a file");
   command->footer(
-      "A prompt line is {\"prompt\": text} or {\"tokens\": [ids]}. A result line is {\"index\", "
+      "A prompt line is {\"prompt\": text}, {\"messages\": […]} or {\"tokens\": [ids]}. A result "
+      "line is {\"index\", "
       "\"sample\",\n"
       "\"completion\", \"tokens\", \"logprobs\", \"finish_reason\"}, in order of index and sample. "
       "A completion's\n"
@@ -126,6 +131,7 @@ void AddGenerateCommand(CLI::App& program) {
   command->add_option("--num-generations", flags->num_generations, "samples of each prompt")
       ->capture_default_str();
   AddSamplingFlags(*command, &flags->sampling);
+  AddChatFlags(*command, &flags->chat);
   command->add_option("--output", flags->output, "file for the result lines (default: stdout)");
   command->callback([flags] { RunGenerate(*flags); });
 }

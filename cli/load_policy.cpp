@@ -72,6 +72,16 @@ GenerationParams MakeGenerationParams(const SamplingFlags& flags, const ModelFol
   return params;
 }
 
+void AddChatFlags(CLI::App& command, ChatFlags* flags) {
+  command.add_option("--chat-date", flags->date,
+                     "of \"messages\": the day (YYYY-MM-DD) for chat templates that print today's "
+                     "(default: today)");
+}
+
+ChatPrompts MakeChatPrompts(const ChatFlags& flags, const ModelFolder& folder) {
+  return ChatPrompts(folder.path, ChatDateOrToday(flags.date, "--chat-date"));
+}
+
 std::vector<int32_t> ReadTokenIds(const RowPlace& place, const std::string& key, const Json& json,
                                   int64_t vocab_size) {
   if (!json.is_array()) {
@@ -108,6 +118,17 @@ std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, con
     }
   }
   return tokens;
+}
+
+std::vector<int32_t> ReadMessages(const RowPlace& place, const std::string& text, ChatPrompts& chat,
+                                  const ModelFolder& folder) {
+  std::string prompt;
+  try {
+    prompt = chat.Prompt(OrderedJson::parse(text), /*system_prompt=*/"");  // keys in their order
+  } catch (const Error& error) {
+    place.Fail(error.what());
+  }
+  return ReadText(place, "messages", prompt, folder);
 }
 
 OrderedJson CompletionText(const ModelFolder& folder, const std::vector<int32_t>& tokens) {

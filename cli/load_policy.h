@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "policy/backend.h"
 #include "policy/files/model_folder.h"
+#include "policy/text/chat_prompts.h"
 #include "rollout/data_file.h"
 #include "rollout/engine.h"
 
@@ -42,6 +43,14 @@ void AddSamplingFlags(CLI::App& command, SamplingFlags* flags);
 // With the model's EOS; a temperature of 0 means greedy, as vLLM has it. Throws UsageError.
 GenerationParams MakeGenerationParams(const SamplingFlags& flags, const ModelFolder& folder);
 
+// --chat-date.
+struct ChatFlags {
+  std::string date;
+};
+void AddChatFlags(CLI::App& command, ChatFlags* flags);
+// Today's date where none is given.
+ChatPrompts MakeChatPrompts(const ChatFlags& flags, const ModelFolder& folder);
+
 // The ids in `json` (the value of `key`). Throws FileError when it is no array of ids from 0 to
 // vocab_size - 1.
 std::vector<int32_t> ReadTokenIds(const RowPlace& place, const std::string& key, const Json& json,
@@ -49,6 +58,10 @@ std::vector<int32_t> ReadTokenIds(const RowPlace& place, const std::string& key,
 // The text at `key` as tokens. Throws FileError when it is no text, or the model has no tokenizer.
 std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, const Json& json,
                               const ModelFolder& folder);
+
+// The prompt of a line with "messages", as tokens. `text` is the row. Throws FileError.
+std::vector<int32_t> ReadMessages(const RowPlace& place, const std::string& text, ChatPrompts& chat,
+                                  const ModelFolder& folder);
 
 // The text of a completion, special tokens (EOS) left out; null without a tokenizer.
 OrderedJson CompletionText(const ModelFolder& folder, const std::vector<int32_t>& tokens);

@@ -18,6 +18,7 @@ constexpr int64_t kRowsPerBatch = 4096;
 
 struct LogprobsFlags {
   PolicyFlags policy;
+  ChatFlags chat;
   std::string input, output;
   float temperature = 1.0f;
 };
@@ -42,7 +43,9 @@ Scored JoinCompletion(const RowPlace& place, std::vector<int32_t> prompt,
   return scored;
 }
 
-Scored ReadScored(const RowPlace& place, const Json& json, const ModelFolder& folder) {
+Scored ReadScored(const RowPlace& place, const std::string& source, const ModelFolder& folder,
+                  ChatPrompts& chat) {
+  const Json json = ParseRow(place, source);
   const int64_t vocab = folder.config.vocab_size;
   Scored scored;
   if (json.contains("tokens")) {
@@ -55,9 +58,13 @@ Scored ReadScored(const RowPlace& place, const Json& json, const ModelFolder& fo
   } else if (json.contains("prompt") && json.contains("completion")) {
     scored = JoinCompletion(place, ReadText(place, "prompt", json.at("prompt"), folder),
                             ReadText(place, "completion", json.at("completion"), folder));
+  } else if (json.contains("messages") && json.contains("completion")) {
+    scored = JoinCompletion(place, ReadMessages(place, source, chat, folder),
+                            ReadText(place, "completion", json.at("completion"), folder));
   } else {
     place.Fail(
-        "expected \"tokens\", or \"prompt\" and \"completion\", or \"prompt_tokens\" and "
+        "expected \"tokens\", or \"prompt\" or \"messages\" and \"completion\", or "
+        "\"prompt_tokens\" and "
         "\"completion_tokens\"");
   }
   if (static_cast<int64_t>(scored.tokens.size()) > folder.config.max_position_embeddings) {
@@ -113,10 +120,11 @@ void RunLogprobs(const LogprobsFlags& flags) {
         fmt::format("--temperature: expected a number above 0, found {}", flags.temperature));
   }
   const LoadedPolicy policy = LoadPolicy(flags.policy);
+  ChatPrompts chat = MakeChatPrompts(flags.chat, policy.folder);
   std::vector<Pack> packs(1);
   size_t pages = 1;
   ForEachRow(flags.input, [&](const RowPlace& place, const std::string& text) {
-    const Scored scored = ReadScored(place, ParseRow(place, text), policy.folder);
+    const Scored scored = ReadScored(place, text, policy.folder, chat);
     if (!packs.back().Fits(scored)) packs.emplace_back();
     packs.back().Add(scored);
     pages = std::max(pages, packs.back().batch.pages.size());
@@ -137,11 +145,13 @@ void AddLogprobsCommand(CLI::App& program) {
       program.add_subcommand("logprobs", "Log-probabilities of tokens under a policy");
   command->footer(
       "A line {\"tokens\": [t0, …, tn-1]} gives {\"logprobs\": [log p(t1|t0), …]}, n-1 numbers;\n"
-      "{\"prompt\", \"completion\"} (text, each tokenised on its own) or {\"prompt_tokens\", "
+      "{\"prompt\" or \"messages\", \"completion\"} (text, each tokenised on its own) or "
+      "{\"prompt_tokens\", "
       "\"completion_tokens\"}\n"
       "gives those of the completion. To the bit what `hone generate` printed at the same "
       "temperature.");
   AddPolicyFlags(*command, &flags->policy);
+  AddChatFlags(*command, &flags->chat);
   command->add_option("--input", flags->input, "JSON Lines, a JSON array or Parquet")->required();
   command->add_option("--temperature", flags->temperature, "logits are divided by it")
       ->capture_default_str();

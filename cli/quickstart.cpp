@@ -119,9 +119,10 @@ HeldOut Examine(const Quickstart& q, const RunConfig& train, const fs::path& mod
                                           .device = train.config.policy.device,
                                           .threads = q.threads});
   const ModelFolder& model = policy.folder;
+  ChatPrompts chat(model.path, std::nullopt);  // its prompts are texts
   const std::vector<PromptRow> rows =
       ReadPrompts({(q.output / "data/eval.jsonl").string()}, train.config.data, *model.tokenizer,
-                  train.config.rollout.max_prompt_length)
+                  chat, train.config.rollout.max_prompt_length)
           .rows;
   EvalOptions options;
   options.generation.sampling.greedy = true;

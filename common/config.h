@@ -32,6 +32,7 @@ struct DataSection {
   // "boxed" (in the last \\boxed{}). Verifiers see the answer in the column's place.
   std::string answer_from = "column";
   std::string system_prompt;      // put before each prompt, when not empty
+  std::string chat_date;          // "YYYY-MM-DD", for chat templates that print today's
   std::string on_error = "stop";  // at a row that cannot be used: "stop" or "skip"
   bool shuffle = true;
 };

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "learner/run_state.h"
+#include "policy/text/chat_prompts.h"
 #include "rollout/prompt_template.h"
 #include "rollout/prompts.h"
 
@@ -60,34 +61,83 @@ class RowReader {
   const Json& json_;
 };
 
-Learner::Example ReadExample(const RowReader& row, const DataSection& data,
-                             const PromptTemplate& prompt_template, const ModelFolder& model) {
+const Tokenizer& NeedTokenizer(const ModelFolder& model) {
+  if (model.tokenizer == nullptr) {
+    throw FileError(model.path.string(), "tokenizer.json", "is missing: demonstrations are text");
+  }
+  return *model.tokenizer;
+}
+
+bool IsEnd(const ModelFolder& model, int32_t token) {
+  const std::vector<int32_t>& ends = model.generation.eos_token_ids;
+  return std::find(ends.begin(), ends.end(), token) != ends.end();
+}
+
+// A completion ends with the model's EOS, where the model is to stop.
+void EndCompletion(const ModelFolder& model, std::vector<int32_t>* completion) {
+  if (model.generation.eos_token_ids.empty()) {
+    throw FileError(
+        model.path.string(), "eos_token_id",
+        "expected one in generation_config.json or config.json: a demonstration ends with it");
+  }
+  if (completion->empty() || !IsEnd(model, completion->back())) {
+    completion->push_back(model.generation.eos_token_ids.front());
+  }
+}
+
+// Chat templates put a newline behind the EOS of a turn: the model stops before it.
+void CutBehindEnd(const ModelFolder& model, std::vector<int32_t>* completion) {
+  for (size_t size = completion->size(); size > 0; --size) {
+    if (IsEnd(model, (*completion)[size - 1])) {
+      completion->resize(size);
+      return;
+    }
+    const std::string_view bytes = model.tokenizer->Bytes((*completion)[size - 1]);
+    if (bytes.find_first_not_of(" \t\r\n") != std::string_view::npos) return;
+  }
+}
+
+// The messages with their last turn, or a "completion" beside them, as what is to be learned.
+Learner::Example ReadChatExample(const RowReader& row, const OrderedJson& json,
+                                 const DataSection& data, const ModelFolder& model,
+                                 ChatPrompts& chat) {
+  const Tokenizer& tokenizer = NeedTokenizer(model);
+  chat.Load();
+  Learner::Example example;
+  try {
+    if (row.Has("completion")) {
+      example.prompt_tokens = tokenizer.Encode(chat.Prompt(json, data.system_prompt));
+      example.completion_tokens = tokenizer.Encode(row.Text("completion"));
+    } else {
+      const ChatDemonstration shown = chat.Demonstration(json, data.system_prompt);
+      example.prompt_tokens = tokenizer.Encode(shown.prompt);
+      example.completion_tokens = tokenizer.Encode(shown.completion);
+      CutBehindEnd(model, &example.completion_tokens);
+    }
+  } catch (const RowError&) {
+    throw;
+  } catch (const Error& error) {  // the template's, too: of these messages
+    row.Fail(error.what());
+  }
+  EndCompletion(model, &example.completion_tokens);
+  return example;
+}
+
+Learner::Example ReadExample(const RowReader& row, const std::string& text, const DataSection& data,
+                             const PromptTemplate& prompt_template, const ModelFolder& model,
+                             ChatPrompts& chat) {
   Learner::Example example;
   if (row.Has("prompt_tokens")) {
     example.prompt_tokens = row.Tokens("prompt_tokens", model.config.vocab_size);
     example.completion_tokens = row.Tokens("completion_tokens", model.config.vocab_size);
   } else if (row.Has(data.messages_column) && !row.Has(data.prompt_column) &&
              prompt_template.empty()) {
-    row.Fail(
-        fmt::format("\"{}\" are not supported here: expected \"{}\" and \"completion\" texts, or "
-                    "\"prompt_tokens\" and \"completion_tokens\"",
-                    data.messages_column, data.prompt_column));
+    example = ReadChatExample(row, ParseChatRow(text, data), data, model, chat);
   } else {
-    if (model.tokenizer == nullptr) {
-      throw FileError(model.path.string(), "tokenizer.json", "is missing: demonstrations are text");
-    }
-    if (model.generation.eos_token_ids.empty()) {
-      throw FileError(
-          model.path.string(), "eos_token_id",
-          "expected one in generation_config.json or config.json: a demonstration ends with it");
-    }
-    example.prompt_tokens = model.tokenizer->Encode(row.Prompt(data, prompt_template));
-    example.completion_tokens = model.tokenizer->Encode(row.Text("completion"));
-    const std::vector<int32_t>& ends = model.generation.eos_token_ids;
-    const bool ended =
-        !example.completion_tokens.empty() &&
-        std::find(ends.begin(), ends.end(), example.completion_tokens.back()) != ends.end();
-    if (!ended) example.completion_tokens.push_back(ends.front());
+    const Tokenizer& tokenizer = NeedTokenizer(model);
+    example.prompt_tokens = tokenizer.Encode(row.Prompt(data, prompt_template));
+    example.completion_tokens = tokenizer.Encode(row.Text("completion"));
+    EndCompletion(model, &example.completion_tokens);
   }
   if (example.prompt_tokens.empty()) row.Fail("expected a prompt of at least one token");
   if (example.completion_tokens.empty()) row.Fail("expected a completion of at least one token");
@@ -106,12 +156,13 @@ Learner::Example ReadExample(const RowReader& row, const DataSection& data,
 Demonstrations ReadDemonstrations(const std::vector<std::string>& files, const DataSection& data,
                                   const ModelFolder& model) {
   const PromptTemplate prompt_template(data.prompt_template);
+  ChatPrompts chat(model.path, ChatDateOrNone(data.chat_date, "data.chat_date"));
   Demonstrations demonstrations;
   demonstrations.report =
       ReadDataSet(files, data.on_error, [&](const RowPlace& place, const std::string& text) {
         const Json json = ParseRow(place, text);
         demonstrations.examples.push_back(
-            ReadExample(RowReader(place, json), data, prompt_template, model));
+            ReadExample(RowReader(place, json), text, data, prompt_template, model, chat));
       });
   return demonstrations;
 }

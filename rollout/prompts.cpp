@@ -36,12 +36,6 @@ std::vector<int32_t> ReadTokens(const RowPlace& place, const Json& ids,
 
 [[noreturn]] void FailWithoutPrompt(const RowPlace& place, const Json& row,
                                     const DataSection& data) {
-  if (row.contains(data.messages_column)) {
-    place.Fail(fmt::format("has \"{}\", but chat templates are not supported yet: give the prompt "
-                           "as text in column \"{}\"",
-                           data.messages_column, data.prompt_column),
-               kNoPrompt);
-  }
   std::vector<std::string> columns;
   for (const auto& [name, value] : row.items()) columns.push_back(name);
   place.Fail(
@@ -62,16 +56,18 @@ std::string PromptText(const RowPlace& place, const Json& prompt, const std::str
 // Makes prompts of rows.
 class PromptReader {
  public:
-  PromptReader(const DataSection& data, const Tokenizer& tokenizer, int64_t max_length)
+  PromptReader(const DataSection& data, const Tokenizer& tokenizer, ChatPrompts& chat,
+               int64_t max_length)
       : data_(data),
         tokenizer_(tokenizer),
+        chat_(chat),
         max_length_(max_length),
         template_(data.prompt_template) {}
 
   PromptRow Read(const RowPlace& place, const std::string& text) const {
     Json json = ParseRow(place, text);
     PromptRow row;
-    ReadPrompt(place, json, &row);
+    ReadPrompt(place, json, text, &row);
     CheckLength(place, row);
     row.columns = text;
     if (data_.answer_from != "column") {
@@ -82,11 +78,16 @@ class PromptReader {
   }
 
  private:
-  void ReadPrompt(const RowPlace& place, const Json& json, PromptRow* row) const {
-    if (!template_.empty()) return Encode(template_.Fill(place, json), row);
-    if (const auto prompt = json.find(data_.prompt_column); prompt != json.end())
-      return Encode(PromptText(place, *prompt, data_.prompt_column), row);
+  void ReadPrompt(const RowPlace& place, const Json& json, const std::string& text,
+                  PromptRow* row) const {
+    if (!template_.empty()) return Encode(data_.system_prompt + template_.Fill(place, json), row);
+    if (const auto prompt = json.find(data_.prompt_column); prompt != json.end()) {
+      return Encode(data_.system_prompt + PromptText(place, *prompt, data_.prompt_column), row);
+    }
     const auto ids = json.find("tokens");
+    if (ids == json.end() && json.contains(data_.messages_column)) {
+      return Encode(RenderMessages(place, text), row);
+    }
     if (ids == json.end()) FailWithoutPrompt(place, json, data_);
     row->prompt_tokens = tokenizer_.Encode(data_.system_prompt);
     const std::vector<int32_t> tokens = ReadTokens(place, *ids, tokenizer_);
@@ -94,8 +95,17 @@ class PromptReader {
     row->prompt = tokenizer_.Decode(row->prompt_tokens);
   }
 
-  void Encode(const std::string& prompt, PromptRow* row) const {
-    row->prompt = data_.system_prompt + prompt;
+  std::string RenderMessages(const RowPlace& place, const std::string& text) const {
+    chat_.Load();
+    try {
+      return chat_.Prompt(ParseChatRow(text, data_), data_.system_prompt);
+    } catch (const Error& error) {  // the template's, too: of these messages
+      place.Fail(error.what(), kNoPrompt);
+    }
+  }
+
+  void Encode(std::string prompt, PromptRow* row) const {
+    row->prompt = std::move(prompt);
     row->prompt_tokens = tokenizer_.Encode(row->prompt);
   }
 
@@ -111,15 +121,24 @@ class PromptReader {
 
   const DataSection& data_;
   const Tokenizer& tokenizer_;
+  ChatPrompts& chat_;
   int64_t max_length_;
   PromptTemplate template_;
 };
 
 }  // namespace
 
+OrderedJson ParseChatRow(const std::string& text, const DataSection& data) {
+  OrderedJson row = OrderedJson::parse(text);
+  if (data.messages_column != "messages" && row.contains(data.messages_column)) {
+    row["messages"] = OrderedJson(row[data.messages_column]);
+  }
+  return row;
+}
+
 PromptSet ReadPrompts(const std::vector<std::string>& files, const DataSection& data,
-                      const Tokenizer& tokenizer, int64_t max_prompt_length) {
-  const PromptReader reader(data, tokenizer, max_prompt_length);
+                      const Tokenizer& tokenizer, ChatPrompts& chat, int64_t max_prompt_length) {
+  const PromptReader reader(data, tokenizer, chat, max_prompt_length);
   PromptSet set;
   set.report =
       ReadDataSet(files, data.on_error, [&](const RowPlace& place, const std::string& text) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/config.h"
+#include "policy/text/chat_prompts.h"
 #include "policy/text/tokenizer.h"
 #include "rollout/data_set.h"
 
@@ -23,11 +24,15 @@ struct PromptSet {
 };
 
 // Reads data files (rollout/data_set.h, by data.on_error). A row's prompt is data.prompt_template
-// filled in, or the text in data.prompt_column, or "tokens": ids. Throws FileError naming the line
-// or row: no JSON object, no prompt or an empty one, no answer where data.answer_from needs it, or
-// a prompt longer than max_prompt_length tokens (0: no limit).
+// filled in, or the text in data.prompt_column, or "tokens": ids, or the messages in
+// data.messages_column, which `chat` renders. Throws FileError naming the line or row: no JSON
+// object, no prompt or an empty one, messages that the chat template refuses, no answer where
+// data.answer_from needs it, or a prompt longer than max_prompt_length tokens (0: no limit).
 PromptSet ReadPrompts(const std::vector<std::string>& files, const DataSection& data,
-                      const Tokenizer& tokenizer, int64_t max_prompt_length);
+                      const Tokenizer& tokenizer, ChatPrompts& chat, int64_t max_prompt_length);
+
+// A row as ChatPrompts takes it: keys in their order, data.messages_column as "messages".
+OrderedJson ParseChatRow(const std::string& text, const DataSection& data);
 
 // Which row the run's n-th group takes: rows in order, or with `shuffle` a permutation of its own
 // each epoch (Fisher-Yates by Philox draws keyed by seed and epoch). A pure function.

@@ -220,7 +220,7 @@ TEST_F(JobTest, BadDemonstrationsAreNamedByLine) {
   EXPECT_THAT(error(R"({"prompt_tokens":[],"completion_tokens":[9]})"),
               HasSubstr("at least one token"));
   EXPECT_THAT(error(R"({"messages":[],"completion":"x"})"),
-              HasSubstr("\"messages\" are not supported here"));
+              HasSubstr("tokenizer.json: is missing"));
   EXPECT_THAT(error(R"({"prompt":"a","completion":"b"})"), HasSubstr("tokenizer.json: is missing"));
   EXPECT_THAT(error("\n"), HasSubstr("found none"));
 }

@@ -24,7 +24,8 @@ std::vector<PromptRow> Read(const std::string& lines, const DataSection& data = 
                             int64_t max_prompt_length = 0) {
   const auto path = TestFolder() / "data.jsonl";
   WriteFileAtomically(path, lines);
-  return ReadPrompts({path.string()}, data, *TinyTokenizer(), max_prompt_length).rows;
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  return ReadPrompts({path.string()}, data, *TinyTokenizer(), chat, max_prompt_length).rows;
 }
 
 std::string ErrorOf(const std::string& lines, int64_t max_prompt_length = 0) {
@@ -56,6 +57,44 @@ TEST(ReadPromptsTest, PutsTheSystemPromptBeforeThePrompt) {
   EXPECT_EQ(rows[0].prompt_tokens, TinyTokenizer()->Encode("Be brief."));
 }
 
+// With a chat template in the folder of the model.
+class ReadMessagesTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    WriteFileAtomically(path_,
+                        "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+                        "{{ tools | tojson }}{{ tone }}"
+                        "{% if messages | length == 0 %}{{ strftime_now('%d') }}{% endif %}"
+                        "{% if add_generation_prompt %}[assistant] {% endif %}");
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+  const std::filesystem::path path_ = TestFolder() / "chat_template.jinja";
+};
+
+TEST_F(ReadMessagesTest, RendersMessagesUpToTheGenerationPrompt) {
+  const auto rows =
+      Read(R"({"messages": [{"role": "user", "content": "hi"}], "tools": [{"z": 1, "a": 2}],)"
+           R"( "chat_template_kwargs": {"tone": "!"}, "answer": "7"})");
+  EXPECT_EQ(rows[0].prompt, "[user] hi\n[{\"z\": 1, \"a\": 2}]![assistant] ");
+  EXPECT_EQ(rows[0].prompt_tokens, TinyTokenizer()->Encode(rows[0].prompt));
+}
+
+TEST_F(ReadMessagesTest, TheSystemPromptIsTheFirstMessageUnlessThereIsOne) {
+  DataSection data;
+  data.system_prompt = "Be brief.";
+  const auto rows = Read(R"({"messages": [{"role": "user", "content": "a"}]})"
+                         "\n"
+                         R"({"messages": [{"role": "system", "content": "b"}]})",
+                         data);
+  EXPECT_EQ(rows[0].prompt, "[system] Be brief.\n[user] a\nnull[assistant] ");
+  EXPECT_EQ(rows[1].prompt, "[system] b\nnull[assistant] ");
+}
+
+TEST_F(ReadMessagesTest, ATemplateThatPrintsTheDateNeedsOne) {
+  EXPECT_THAT(ErrorOf(R"({"messages": []})"),
+              AllOf(HasSubstr("line 1"), HasSubstr("data.chat_date")));
+}
+
 TEST(ReadPromptsTest, NamesTheLineThatIsWrong) {
   const std::string good = R"({"prompt": "a"})"
                            "\n";
@@ -65,7 +104,7 @@ TEST(ReadPromptsTest, NamesTheLineThatIsWrong) {
   EXPECT_THAT(ErrorOf(R"({"prompt": 3})"), AllOf(HasSubstr("line 1"), HasSubstr("number")));
   EXPECT_THAT(ErrorOf(good + R"({"prompt": ""})"), AllOf(HasSubstr("line 2"), HasSubstr("empty")));
   EXPECT_THAT(ErrorOf(R"({"messages": []})"),
-              AllOf(HasSubstr("line 1"), HasSubstr("not supported yet")));
+              AllOf(HasSubstr("line 1"), HasSubstr("has no chat template")));
   EXPECT_THAT(ErrorOf(R"({"tokens": [1, 9999]})"), AllOf(HasSubstr("line 1"), HasSubstr("9999")));
   EXPECT_THAT(ErrorOf(R"({"tokens": [-1]})"), HasSubstr("-1"));
   EXPECT_THAT(ErrorOf(R"({"tokens": "a"})"), HasSubstr("array"));
@@ -81,7 +120,8 @@ TEST(ReadPromptsTest, RefusesAPromptLongerThanTheLimit) {
 
 TEST(ReadPromptsTest, RefusesAnEmptyOrMissingFile) {
   EXPECT_THAT(ErrorOf("\n\n"), HasSubstr("at least one row"));
-  EXPECT_THROW(ReadPrompts({"/missing.jsonl"}, {}, *TinyTokenizer(), 0), FileError);
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  EXPECT_THROW(ReadPrompts({"/missing.jsonl"}, {}, *TinyTokenizer(), chat, 0), FileError);
 }
 
 TEST(ReadPromptsTest, FillsTheTemplateFromColumns) {
@@ -144,7 +184,8 @@ TEST(ReadPromptsTest, SkipsAndCountsWhatCannotBeUsed) {
   WriteFileAtomically(path, kMixed);
   DataSection data;
   data.on_error = "skip";
-  const PromptSet set = ReadPrompts({path.string()}, data, *TinyTokenizer(), 4);
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  const PromptSet set = ReadPrompts({path.string()}, data, *TinyTokenizer(), chat, 4);
   ASSERT_EQ(set.rows.size(), 2u);
   EXPECT_EQ(set.rows[1].prompt, "b");
   EXPECT_EQ(set.report.rows(), 6);
@@ -156,7 +197,7 @@ TEST(ReadPromptsTest, SkipsAndCountsWhatCannotBeUsed) {
   EXPECT_THAT(set.report.first_skipped[1], AllOf(HasSubstr("line 3"), HasSubstr("8 tokens")));
   EXPECT_THAT(ErrorOf(kMixed), HasSubstr("line 2"));
   data.prompt_column = "nowhere";
-  EXPECT_THAT([&] { ReadPrompts({path.string()}, data, *TinyTokenizer(), 4); },
+  EXPECT_THAT([&] { ReadPrompts({path.string()}, data, *TinyTokenizer(), chat, 4); },
               ::testing::ThrowsMessage<FileError>(HasSubstr("found none in 6")));
 }
 
@@ -167,7 +208,8 @@ TEST(ReadPromptsTest, FilesFollowOneAnotherAndPatternsByName) {
     WriteFileAtomically(folder / (name + ".jsonl"), R"({"prompt": ")" + name + R"("})");
   const auto read = [&](const std::vector<std::string>& files) {
     std::string prompts;
-    for (const PromptRow& row : ReadPrompts(files, {}, *TinyTokenizer(), 0).rows)
+    ChatPrompts chat(TestFolder(), std::nullopt);
+    for (const PromptRow& row : ReadPrompts(files, {}, *TinyTokenizer(), chat, 0).rows)
       prompts += row.prompt;
     return prompts;
   };
@@ -184,7 +226,8 @@ TEST(DataReportTest, TheFingerprintIsOfTheRowsThatAreKept) {
     WriteFileAtomically(path, bytes);
     DataSection data;
     data.on_error = "skip";
-    return ReadPrompts({path.string()}, data, *TinyTokenizer(), 0).report.fingerprint;
+    ChatPrompts chat(TestFolder(), std::nullopt);
+    return ReadPrompts({path.string()}, data, *TinyTokenizer(), chat, 0).report.fingerprint;
   };
   const std::string a = R"({"prompt": "a"})", b = R"({"prompt": "b"})";
   const std::string both = fingerprint(a + "\n" + b);
