@@ -48,7 +48,7 @@ Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, i
   }
 }
 
-Json ParseJson(const std::string& text) {
+Json ParseJson(std::string_view text) {
   CheckDepth(text);
   try {
     return Json::parse(text);

@@ -27,7 +27,7 @@ Json ParseJsonLine(const std::string& line, const std::filesystem::path& path, i
 struct BadJson : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
-Json ParseJson(const std::string& text);
+Json ParseJson(std::string_view text);
 
 // One line of text, invalid UTF-8 replaced by U+FFFD.
 std::string Dump(const Json& json);
