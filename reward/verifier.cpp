@@ -9,7 +9,7 @@
 namespace hone {
 
 std::vector<std::string> VerifierNames() {
-  return {"format", "exact_match", "arithmetic", "countdown", "random"};
+  return {"format", "exact_match", "arithmetic", "countdown", "math", "random"};
 }
 
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed) {
@@ -18,6 +18,7 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
   if (name == "exact_match") return MakeExactMatchVerifier(config.options);
   if (name == "arithmetic") return MakeArithmeticVerifier(config.options);
   if (name == "countdown") return MakeCountdownVerifier(config.options);
+  if (name == "math") return MakeMathVerifier(config.options);
   if (name == "random") return MakeRandomVerifier(config.options, seed);
   if (name.find('/') != std::string::npos) {
     throw UsageError(

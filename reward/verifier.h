@@ -19,6 +19,9 @@ struct Sample {
   const Json& columns;          // the data line
   uint64_t group = 0;           // address, for `random`
   uint32_t index = 0;           // of the sample in its group
+  // Where a verifier that is asked writes what it extracted, how it compared and why; null: nobody
+  // asks, and it costs nothing.
+  OrderedJson* explanation = nullptr;
 };
 
 struct Verdict {
@@ -44,7 +47,7 @@ struct RewardConfig {
   Json options = Json::object();
 };
 
-// Makes a verifier by name: format, exact_match, arithmetic, countdown, random. `seed` is the
+// Makes a verifier by its name in VerifierNames(). `seed` is the
 // run's. Throws UsageError for an unknown name (with the nearest) or option.
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
 std::vector<std::string> VerifierNames();

@@ -14,7 +14,8 @@ packages=(
   libzmq3-dev cppzmq-dev libflatbuffers-dev flatbuffers-compiler  # messages
   libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev       # config, command line, log
   nlohmann-json3-dev libpcre2-dev libutf8proc-dev                 # JSON, tokenizers
-  libgmp-dev libzstd-dev libxxhash-dev                            # exact arithmetic, traces, fingerprints
+  libgmp-dev libmpfr-dev libmpc-dev                               # exact and precise arithmetic
+  libzstd-dev libxxhash-dev                                       # traces, fingerprints
   libprotobuf-dev protobuf-compiler                               # TensorBoard files
   libgtest-dev libgmock-dev                                       # tests
 )

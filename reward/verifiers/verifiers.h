@@ -29,6 +29,13 @@ std::unique_ptr<Verifier> MakeArithmeticVerifier(const Json& options);
 // format_score = 0, extract.
 std::unique_ptr<Verifier> MakeCountdownVerifier(const Json& options);
 
+// 1 when the answer is worth that of a column, as mathematics: LaTeX or plain; numbers, expressions,
+// intervals, sets, tuples, matrices, equations, inequalities, words and choices (docs/verifiers.md;
+// the rules stand in verifiers/math.cpp). Else 0. Options: answer_column = "answer",
+// think_in_prompt = false, extract = "answer" (or "none": all behind the thought), decimals = 6
+// (from how many on a decimal stands for a value that was rounded to it), units = true.
+std::unique_ptr<Verifier> MakeMathVerifier(const Json& options);
+
 // Uniform in [0, 1), drawn at the sample's address: whatever the text, the reward is the same. The
 // control experiment. No options.
 std::unique_ptr<Verifier> MakeRandomVerifier(const Json& options, uint64_t seed);
