@@ -1,24 +1,44 @@
 // hone score: a verifier on completions from a file or standard input.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "cli/command.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/json.h"
+#include "common/thread_pool.h"
 #include "reward/options.h"
 #include "reward/verifier.h"
 
 namespace hone {
 namespace {
 
-void ScoreLine(const Verifier& verifier, const std::string& line, const std::string& path,
-               int64_t number, uint64_t ordinal) {
-  const Json row = ParseJsonLine(line, path, number);
+constexpr size_t kBatch = 4096;  // lines that are scored at once
+
+struct ScoreFlags {
+  RewardConfig reward;
+  std::vector<std::string> pairs;
+  std::string input;
+  uint64_t seed = 0;
+  int threads = 0;
+  bool explain = false;
+};
+
+struct Line {
+  std::string text;
+  int64_t number;
+};
+
+std::string ScoreLine(const Verifier& verifier, const Line& line, const std::string& path,
+                      uint64_t ordinal, bool explain) {
+  const Json row = ParseJsonLine(line.text, path, line.number);
   if (!row.is_object() || !row.contains("completion") || !row["completion"].is_string()) {
     throw FileError(
-        path, "line " + std::to_string(number),
+        path, "line " + std::to_string(line.number),
         "expected an object with \"completion\" as text and the columns of the data set");
   }
   const std::string completion = row["completion"].get<std::string>();
@@ -26,31 +46,127 @@ void ScoreLine(const Verifier& verifier, const std::string& line, const std::str
   const std::string prompt = row.contains("prompt") && row["prompt"].is_string()
                                  ? row["prompt"].get<std::string>()
                                  : std::string();
-  const Verdict verdict = verifier.Score(
-      {.prompt = prompt, .completion = completion, .columns = row, .group = ordinal, .index = 0});
+  OrderedJson explanation = OrderedJson::object();
+  Sample sample{.prompt = prompt, .completion = completion, .columns = row, .group = ordinal};
+  if (row.contains("completion_tokens")) {
+    const Json& tokens = row["completion_tokens"];  // ids, or how many
+    if (tokens.is_array()) sample.tokens = static_cast<int64_t>(tokens.size());
+    if (tokens.is_number_unsigned()) sample.tokens = tokens.get<int64_t>();
+  }
+  if (explain) sample.explanation = &explanation;
+  const Verdict verdict = verifier.Score(sample);
   OrderedJson result;
   result["reward"] = verdict.reward;
   result["error"] = verdict.error ? OrderedJson(*verdict.error) : OrderedJson(nullptr);
-  const std::string text = Dump(result) + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) {
-    throw RunError("standard output: cannot write");
-  }
+  if (explain) result["explanation"] = std::move(explanation);
+  return Dump(result) + "\n";
 }
 
-void ScoreLines(const Verifier& verifier, const std::string& input) {
-  uint64_t ordinal = 0;
-  const auto score = [&](const std::string& line, int64_t number) {
-    ScoreLine(verifier, line, input.empty() ? "standard input" : input, number, ordinal++);
-  };
-  if (!input.empty()) {
-    ForEachLine(input, score);
+// Scores lines in batches on all threads, and writes them in their order.
+class LineScorer {
+ public:
+  LineScorer(const Verifier& verifier, const ScoreFlags& flags)
+      : verifier_(verifier),
+        flags_(flags),
+        path_(flags.input.empty() ? "standard input" : flags.input),
+        pool_(flags.threads),
+        terminal_(::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 0),
+        bytes_(flags.input.empty() ? 0 : SizeOf(flags.input)) {}
+
+  void Add(const std::string& text, int64_t number) {
+    lines_.push_back({text, number});
+    if (lines_.size() == kBatch) Flush();
+  }
+
+  void Flush() {
+    if (lines_.empty()) return;
+    std::vector<std::string> results(lines_.size());
+    std::vector<std::exception_ptr> errors(lines_.size());
+    pool_.For(static_cast<int64_t>(lines_.size()), 8, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto at = static_cast<size_t>(i);
+        try {
+          results[at] = ScoreLine(verifier_, lines_[at], path_, done_ + at, flags_.explain);
+        } catch (...) {
+          errors[at] = std::current_exception();  // rethrown behind the lines before it
+        }
+      }
+    });
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (errors[i]) {
+        EndProgress();
+        std::rethrow_exception(errors[i]);
+      }
+      if (std::fwrite(results[i].data(), 1, results[i].size(), stdout) != results[i].size()) {
+        throw RunError("standard output: cannot write");
+      }
+      read_ += lines_[i].text.size() + 1;
+    }
+    done_ += lines_.size();
+    lines_.clear();
+    ShowProgress();
+  }
+
+  void EndProgress() {
+    if (shown_) std::fputc('\n', stderr);
+    shown_ = false;
+  }
+
+ private:
+  static uintmax_t SizeOf(const std::string& path) {
+    std::error_code error;
+    const uintmax_t size = std::filesystem::file_size(path, error);
+    return error ? 0 : size;
+  }
+
+  void ShowProgress() {
+    if (!terminal_) return;
+    shown_ = true;
+    if (bytes_ == 0) {
+      std::fprintf(stderr, "\rscored %llu\033[K", static_cast<unsigned long long>(done_));
+      return;
+    }
+    constexpr int kWidth = 30;
+    const double share = std::min(1.0, static_cast<double>(read_) / static_cast<double>(bytes_));
+    const int full = static_cast<int>(share * kWidth);
+    std::fprintf(stderr, "\rscored %llu [%s%s] %3.0f %%\033[K",
+                 static_cast<unsigned long long>(done_),
+                 std::string(static_cast<size_t>(full), '#').c_str(),
+                 std::string(static_cast<size_t>(kWidth - full), '.').c_str(), 100 * share);
+  }
+
+  const Verifier& verifier_;
+  const ScoreFlags& flags_;
+  std::string path_;
+  ThreadPool pool_;
+  bool terminal_, shown_ = false;
+  uintmax_t bytes_, read_ = 0;
+  uint64_t done_ = 0;
+  std::vector<Line> lines_;
+};
+
+void ScoreLines(const Verifier& verifier, const ScoreFlags& flags) {
+  LineScorer scorer(verifier, flags);
+  if (!flags.input.empty()) {
+    ForEachLine(flags.input,
+                [&](const std::string& line, int64_t number) { scorer.Add(line, number); });
   } else {
+    // Whoever writes a line and waits for its score gets it: what was read is scored before the
+    // next read may block.
+    std::ios::sync_with_stdio(false);
+    std::cin.tie(nullptr);
     std::string line;
     for (int64_t number = 1; std::getline(std::cin, line); ++number) {
-      if (line.find_first_not_of(" \t\r") != std::string::npos) score(line, number);
+      if (line.find_first_not_of(" \t\r") != std::string::npos) scorer.Add(line, number);
+      if (std::cin.rdbuf()->in_avail() <= 0) {
+        scorer.Flush();
+        std::fflush(stdout);
+      }
     }
   }
-  // Reading from std::cin flushes too, and loses the failure: the stream's own mark is what counts.
+  scorer.Flush();
+  scorer.EndProgress();
+  // A flush that failed on the way loses the failure: the stream's own mark is what counts.
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     throw RunError("standard output: cannot write");
   }
@@ -59,29 +175,26 @@ void ScoreLines(const Verifier& verifier, const std::string& input) {
 }  // namespace
 
 void AddScoreCommand(CLI::App& program) {
-  struct Flags {
-    RewardConfig reward;
-    std::vector<std::string> pairs;
-    std::string input;
-    uint64_t seed = 0;
-  };
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ScoreFlags>();
   CLI::App* command = program.add_subcommand(
       "score",
       "Score completions: a line {\"completion\", …columns} gives a line {\"reward\", \"error\"}");
-  command
-      ->add_option("--verifier", flags->reward.verifier,
-                   "format, exact_match, arithmetic, countdown or random")
-      ->required();
+  std::string names;
+  for (const auto& name : VerifierNames()) names += (names.empty() ? "" : ", ") + name;
+  command->add_option("--verifier", flags->reward.verifier, "One of " + names)->required();
   command->add_option("--set", flags->pairs, "An option of the verifier: key=value (repeatable)")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_option("--input", flags->input, "A JSON Lines file; standard input when not given");
   command->add_option("--seed", flags->seed,
                       "Of the verifier `random`; the group is the line, from 0");
+  command->add_option("--threads", flags->threads, "Threads; 0: one a core")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--explain", flags->explain,
+                    "Add \"explanation\": what was extracted, how it was compared and why");
   command->callback([flags] {
     flags->reward.options = ParseOptions(flags->pairs);
-    ScoreLines(*MakeVerifier(flags->reward, flags->seed), flags->input);
+    ScoreLines(*MakeVerifier(flags->reward, flags->seed), *flags);
   });
 }
 

@@ -9,7 +9,9 @@
 namespace hone {
 
 std::vector<std::string> VerifierNames() {
-  return {"format", "exact_match", "arithmetic", "countdown", "math", "random"};
+  return {"format",     "exact_match",     "arithmetic", "countdown",   "math",
+          "gsm8k",      "multiple_choice", "regex",      "json_schema", "length",
+          "repetition", "language",        "random"};
 }
 
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed) {
@@ -19,6 +21,13 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
   if (name == "arithmetic") return MakeArithmeticVerifier(config.options);
   if (name == "countdown") return MakeCountdownVerifier(config.options);
   if (name == "math") return MakeMathVerifier(config.options);
+  if (name == "gsm8k") return MakeGsm8kVerifier(config.options);
+  if (name == "multiple_choice") return MakeMultipleChoiceVerifier(config.options);
+  if (name == "regex") return MakeRegexVerifier(config.options);
+  if (name == "json_schema") return MakeJsonSchemaVerifier(config.options);
+  if (name == "length") return MakeLengthVerifier(config.options, seed);
+  if (name == "repetition") return MakeRepetitionVerifier(config.options);
+  if (name == "language") return MakeLanguageVerifier(config.options);
   if (name == "random") return MakeRandomVerifier(config.options, seed);
   if (name.find('/') != std::string::npos) {
     throw UsageError(

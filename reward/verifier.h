@@ -19,6 +19,7 @@ struct Sample {
   const Json& columns;          // the data line
   uint64_t group = 0;           // address, for `random`
   uint32_t index = 0;           // of the sample in its group
+  int64_t tokens = -1;          // of the completion; -1: nobody counted
   // Where a verifier that is asked writes what it extracted, how it compared and why; null: nobody
   // asks, and it costs nothing.
   OrderedJson* explanation = nullptr;

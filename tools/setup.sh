@@ -13,7 +13,8 @@ packages=(
   libcaf-dev                                                      # actors
   libzmq3-dev cppzmq-dev libflatbuffers-dev flatbuffers-compiler  # messages
   libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev       # config, command line, log
-  nlohmann-json3-dev libpcre2-dev libutf8proc-dev                 # JSON, tokenizers
+  nlohmann-json3-dev libvalijson-dev                              # JSON, its schemas
+  libpcre2-dev libutf8proc-dev                                    # patterns, Unicode
   libgmp-dev libmpfr-dev libmpc-dev                               # exact and precise arithmetic
   libzstd-dev libxxhash-dev                                       # traces, fingerprints
   libprotobuf-dev protobuf-compiler                               # TensorBoard files

@@ -524,31 +524,6 @@ Tri SameWithUnits(const Answer& gold, const Answer& found, const CompareOptions&
 
 // ---- text and choices --------------------------------------------------------------------------
 
-// The letter of "C", "(C)", "C.", "\text{(C)}", "C) 12", "(C) 12"; 0: none.
-char ChoiceOf(std::string_view text) {
-  std::string plain;
-  for (size_t i = 0; i < text.size() && plain.size() < 12; ++i) {
-    if (text.substr(i).starts_with("\\text") || text.substr(i).starts_with("\\mathrm") ||
-        text.substr(i).starts_with("\\mathbf")) {
-      while (i < text.size() && text[i] != '{') ++i;
-      continue;
-    }
-    if (text[i] != ' ' && text[i] != '$' && text[i] != '{' && text[i] != '}' && text[i] != '*' &&
-        text[i] != '~')
-      plain += text[i];
-  }
-  const bool paren = !plain.empty() && plain[0] == '(';
-  const size_t at = paren ? 1 : 0;
-  if (plain.size() <= at) return 0;
-  char letter = plain[at];
-  if (paren && letter >= 'a' && letter <= 'j') letter = static_cast<char>(letter - 'a' + 'A');
-  if (letter < 'A' || letter > 'J') return 0;
-  if (plain.size() == at + 1) return paren ? '\0' : letter;
-  const char next = plain[at + 1];
-  const bool marked = next == ')' || (!paren && (next == '.' || next == ':'));
-  return marked ? letter : '\0';
-}
-
 // Without white space and dollars at the ends.
 std::string_view Bare(std::string_view text) {
   constexpr std::string_view ends = " \t\n\r$";
@@ -562,6 +537,30 @@ void Say(std::string* how, const char* phrase) {
 }
 
 }  // namespace
+
+char ChoiceOf(std::string_view text, bool any_case) {
+  std::string plain;
+  for (size_t i = 0; i < text.size() && plain.size() < 12; ++i) {
+    if (text[i] == '\\') {
+      // Commands only style here, as \text and "\ ".
+      while (i + 1 < text.size() &&
+             ((text[i + 1] >= 'a' && text[i + 1] <= 'z') || text[i + 1] == ' '))
+        ++i;
+    } else if (std::string_view(" ${}*~\n\t\r").find(text[i]) == std::string_view::npos) {
+      plain += text[i];
+    }
+  }
+  const bool paren = !plain.empty() && plain[0] == '(';
+  const size_t at = paren ? 1 : 0;
+  if (plain.size() <= at) return '\0';
+  char letter = plain[at];
+  if ((paren || any_case) && letter >= 'a' && letter <= 'j')
+    letter = static_cast<char>(letter - 'a' + 'A');
+  if (letter < 'A' || letter > 'J') return '\0';
+  if (plain.size() == at + 1) return paren ? '\0' : letter;
+  const char next = plain[at + 1];
+  return next == ')' || (!paren && (next == '.' || next == ':')) ? letter : '\0';
+}
 
 Tri SameAnswer(std::string_view gold, std::string_view found, const CompareOptions& options,
                std::string* how) {

@@ -18,4 +18,9 @@ struct CompareOptions {
 Tri SameAnswer(std::string_view gold, std::string_view found, const CompareOptions& options,
                std::string* how);
 
+// The letter, A to J, of a choice as people write it: "C", "(C)", "C.", "\\text{(C)}", "C) 12",
+// "(C) 12".
+// '\0': none. Small letters count in parentheses; with `any_case` also "c", "c." and "c)".
+char ChoiceOf(std::string_view text, bool any_case = false);
+
 }  // namespace hone::math
