@@ -82,7 +82,9 @@ constexpr auto kNegations = std::to_array<std::string_view>(
 std::vector<Box> FindBoxes(std::string_view text) {
   std::vector<Box> boxes;
   size_t at = 0;
-  while ((at = text.find("box", at)) != std::string_view::npos) {
+  // One box more than is read says that there are too many; what does not close is scanned once a
+  // box.
+  while (boxes.size() <= kMaxBoxes && (at = text.find("box", at)) != std::string_view::npos) {
     const size_t word = at;
     at += 3;
     size_t begin = 0, open = 0;
@@ -226,6 +228,8 @@ Located Locate(std::string_view visible) {
     from = static_cast<size_t>(phrases.back().data() - visible.data()) + phrases.back().size();
   }
   if (located.answers.empty()) return located;
+  if (phrases.size() == kMaxBoxes)
+    located.denied = "it says more often what the answer is than is read";
   if (Holds(visible.substr(std::min(from, visible.size())), kDenials))
     located.denied = "it takes its answer back";
   for (const auto phrase : phrases) {

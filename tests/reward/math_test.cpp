@@ -151,6 +151,20 @@ TEST(MathTest, WhatIsOverTheLimitsCannotBeDecidedAndSaysSo) {
       verifier->Score({.prompt = "", .completion = "\\boxed{1}", .columns = Json::object()}).error);
 }
 
+TEST(MathTest, FindsAnswersInLinearTime) {
+  const auto verifier = MakeMathVerifier({});
+  const auto start = std::chrono::steady_clock::now();
+  for (const char* part :
+       {"\\boxed{\n", "\\boxed{", "the answer is ", "answer: \n", "<answer>", "<answer></answer>",
+        "</answer>", "<think>", "</think>", "\\boxed{4}", "wait ", "not \\fbox"}) {
+    EXPECT_EQ(Judge(*verifier, Repeat(part, 100'000), "42").reward, 0) << part;
+    EXPECT_EQ(Judge(*verifier, Repeat(part, 100'000) + "\\boxed{4", "42").reward, 0) << part;
+  }
+  EXPECT_EQ(Judge(*verifier, Repeat("The answer is 42. ", 40) + "The answer is 43.", "42").reward,
+            0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
 TEST(MathTest, TheVerdictIsTheSameEveryTime) {
   for (int i = 0; i < 5; ++i) {
     EXPECT_TRUE(Same("\\sin(x)^2+\\cos(x)^2", "1"));
