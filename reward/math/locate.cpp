@@ -155,6 +155,12 @@ std::vector<std::string_view> Phrases(std::string_view text) {
         break;
       }
     }
+    // "Final answer: the answer is 5": the inner one says it.
+    bool nested = false;
+    for (size_t j = 0; j + 6 <= rest.size() && !nested; ++j) {
+      nested = StartsWithWord(rest.substr(j), "answer");
+    }
+    if (nested) continue;
     const size_t begin = rest.find_first_not_of(" *_:\t"), end = rest.find_last_not_of(" *_\t\r");
     if (begin != std::string_view::npos && end >= begin)
       found.push_back(rest.substr(begin, end - begin + 1));

@@ -208,6 +208,8 @@ TEST(MathTest, BoxesAreFoundWithTheirBraces) {
               ElementsAre("\\frac{1}{2}", "a", "5", "\\{1\\}"));
   EXPECT_THAT(math::Boxes("\\boxed{\\boxed{3}}"), ElementsAre("\\boxed{3}"));
   EXPECT_THAT(math::Boxes("\\boxed{3\nrest"), ElementsAre("3"));
+  EXPECT_THAT(math::Locate("Final Answer: The final answer is $5$. I hope it is correct.").answers,
+              ElementsAre("$5$"));
   EXPECT_THAT(math::Boxes("boxed{3} \\unboxed{3}"), ElementsAre());
 }
 
