@@ -1,10 +1,15 @@
 // hone score: a verifier on completions from a file or standard input.
+#include <poll.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <optional>
 
 #include "cli/command.h"
 #include "common/error.h"
 #include "common/json.h"
+#include "common/thread_pool.h"
 #include "reward/options.h"
 #include "reward/verifier.h"
 #include "rollout/data_file.h"
@@ -13,48 +18,158 @@
 namespace hone {
 namespace {
 
+constexpr size_t kBatch = 4096;  // rows that are scored at once
+
 struct ScoreFlags {
   RewardConfig reward;
   std::vector<std::string> pairs;
   std::string input;
   std::string answer_column = "answer", answer_from = "column";
   uint64_t seed = 0;
+  int threads = 0;
+  bool explain = false;
 };
 
-void ScoreRow(const Verifier& verifier, const ScoreFlags& flags, const RowPlace& place,
-              const std::string& text, uint64_t ordinal) {
-  Json row = ParseRow(place, text);
+struct Row {
+  RowPlace place;
+  std::string text;
+};
+
+std::string ScoreRow(const Verifier& verifier, const ScoreFlags& flags, const Row& input,
+                     uint64_t ordinal) {
+  Json row = ParseRow(input.place, input.text);
   if (!row.contains("completion") || !row["completion"].is_string()) {
-    place.Fail("expected an object with \"completion\" as text and the columns of the data set");
+    input.place.Fail(
+        "expected an object with \"completion\" as text and the columns of the data set");
   }
-  if (flags.answer_from != "column")
-    row[flags.answer_column] = GoldAnswer(place, row, flags.answer_column, flags.answer_from);
+  if (flags.answer_from != "column") {
+    row[flags.answer_column] = GoldAnswer(input.place, row, flags.answer_column, flags.answer_from);
+  }
   const std::string completion = row["completion"].get<std::string>();
   // A column named prompt may hold messages: no verifier here needs it as text.
   const std::string prompt = row.contains("prompt") && row["prompt"].is_string()
                                  ? row["prompt"].get<std::string>()
                                  : std::string();
-  const Verdict verdict = verifier.Score(
-      {.prompt = prompt, .completion = completion, .columns = row, .group = ordinal, .index = 0});
+  OrderedJson explanation = OrderedJson::object();
+  Sample sample{.prompt = prompt, .completion = completion, .columns = row, .group = ordinal};
+  if (row.contains("completion_tokens")) {
+    const Json& tokens = row["completion_tokens"];  // ids, or how many
+    if (tokens.is_array()) sample.tokens = static_cast<int64_t>(tokens.size());
+    if (tokens.is_number_unsigned()) sample.tokens = tokens.get<int64_t>();
+  }
+  if (flags.explain) sample.explanation = &explanation;
+  const Verdict verdict = verifier.Score(sample);
   OrderedJson result;
   result["reward"] = verdict.reward;
   result["error"] = verdict.error ? OrderedJson(*verdict.error) : OrderedJson(nullptr);
-  const std::string line = Dump(result) + "\n";
-  if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size()) {
-    throw RunError("standard output: cannot write");
+  if (flags.explain) result["explanation"] = std::move(explanation);
+  return Dump(result) + "\n";
+}
+
+// Scores rows in batches on all threads, and writes them in their order.
+class RowScorer {
+ public:
+  RowScorer(const Verifier& verifier, const ScoreFlags& flags)
+      : verifier_(verifier),
+        flags_(flags),
+        pool_(flags.threads),
+        terminal_(::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 0),
+        bytes_(flags.input.empty() ? 0 : SizeOf(flags.input)) {}
+
+  void Add(const RowPlace& place, const std::string& text) {
+    rows_.push_back({place, text});
+    if (rows_.size() == kBatch) Flush();
   }
+
+  void Flush() {
+    if (rows_.empty()) return;
+    std::vector<std::string> results(rows_.size());
+    std::vector<std::exception_ptr> errors(rows_.size());
+    pool_.For(static_cast<int64_t>(rows_.size()), 8, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const auto at = static_cast<size_t>(i);
+        try {
+          results[at] = ScoreRow(verifier_, flags_, rows_[at], done_ + at);
+        } catch (...) {
+          errors[at] = std::current_exception();  // rethrown behind the rows before it
+        }
+      }
+    });
+    for (size_t i = 0; i < results.size(); ++i) {
+      if (errors[i]) {
+        EndProgress();
+        std::rethrow_exception(errors[i]);
+      }
+      if (std::fwrite(results[i].data(), 1, results[i].size(), stdout) != results[i].size()) {
+        throw RunError("standard output: cannot write");
+      }
+      read_ += rows_[i].text.size() + 1;
+    }
+    done_ += rows_.size();
+    rows_.clear();
+    ShowProgress();
+  }
+
+  void EndProgress() {
+    if (shown_) std::fputc('\n', stderr);
+    shown_ = false;
+  }
+
+ private:
+  static uintmax_t SizeOf(const std::string& path) {
+    std::error_code error;
+    const uintmax_t size = std::filesystem::file_size(path, error);
+    return error ? 0 : size;
+  }
+
+  void ShowProgress() {
+    if (!terminal_) return;
+    shown_ = true;
+    if (bytes_ == 0) {
+      std::fprintf(stderr, "\rscored %llu\033[K", static_cast<unsigned long long>(done_));
+      return;
+    }
+    constexpr int kWidth = 30;
+    const double share = std::min(1.0, static_cast<double>(read_) / static_cast<double>(bytes_));
+    const int full = static_cast<int>(share * kWidth);
+    std::fprintf(stderr, "\rscored %llu [%s%s] %3.0f %%\033[K",
+                 static_cast<unsigned long long>(done_),
+                 std::string(static_cast<size_t>(full), '#').c_str(),
+                 std::string(static_cast<size_t>(kWidth - full), '.').c_str(), 100 * share);
+  }
+
+  const Verifier& verifier_;
+  const ScoreFlags& flags_;
+  ThreadPool pool_;
+  bool terminal_, shown_ = false;
+  uintmax_t bytes_, read_ = 0;
+  uint64_t done_ = 0;
+  std::vector<Row> rows_;
+};
+
+bool MoreToRead() {
+  pollfd wait = {STDIN_FILENO, POLLIN, 0};
+  return ::poll(&wait, 1, 0) > 0;
 }
 
 void ScoreRows(const Verifier& verifier, const ScoreFlags& flags) {
-  uint64_t ordinal = 0;
-  const auto score = [&](const RowPlace& place, const std::string& text) {
-    ScoreRow(verifier, flags, place, text, ordinal++);
-  };
-  if (flags.input.empty()) {
-    ForEachRow(*StandardInput(), "standard input", score);
+  RowScorer scorer(verifier, flags);
+  if (!flags.input.empty()) {
+    ForEachRow(flags.input,
+               [&](const RowPlace& place, const std::string& text) { scorer.Add(place, text); });
   } else {
-    ForEachRow(flags.input, score);
+    // Whoever writes a line and waits for its score gets it.
+    ForEachRow(*StandardInput(), "standard input",
+               [&](const RowPlace& place, const std::string& text) {
+                 scorer.Add(place, text);
+                 if (MoreToRead()) return;
+                 scorer.Flush();
+                 std::fflush(stdout);
+               });
   }
+  scorer.Flush();
+  scorer.EndProgress();
+  // A flush that failed on the way loses the failure: the stream's own mark is what counts.
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     throw RunError("standard output: cannot write");
   }
@@ -67,10 +182,9 @@ void AddScoreCommand(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "score",
       "Score completions: a line {\"completion\", …columns} gives a line {\"reward\", \"error\"}");
-  command
-      ->add_option("--verifier", flags->reward.verifier,
-                   "format, exact_match, arithmetic, countdown, random or code")
-      ->required();
+  std::string names;
+  for (const auto& name : VerifierNames()) names += (names.empty() ? "" : ", ") + name;
+  command->add_option("--verifier", flags->reward.verifier, "One of " + names)->required();
   command->add_option("--set", flags->pairs, "An option of the verifier: key=value (repeatable)")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -87,6 +201,10 @@ void AddScoreCommand(CLI::App& program) {
       ->check(CLI::IsMember({"column", "gsm8k", "boxed"}));
   command->add_option("--seed", flags->seed,
                       "Of the verifier `random`; the group is the line, from 0");
+  command->add_option("--threads", flags->threads, "Threads; 0: one a core")
+      ->check(CLI::Range(0, 1024));
+  command->add_flag("--explain", flags->explain,
+                    "Add \"explanation\": what was extracted, how it was compared and why");
   command->callback([flags] {
     flags->reward.options = ParseOptions(flags->pairs);
     UseAnswerColumn(flags->answer_column, &flags->reward);

@@ -77,6 +77,46 @@ std::string OptionReader::OneOf(const std::string& key, const std::string& fallb
   return text;
 }
 
+Json OptionReader::Object(const std::string& key) {
+  const Json* value = Find(key);
+  if (value == nullptr) return Json::object();
+  if (!value->is_object()) Wrong(key, "an object");
+  return *value;
+}
+
+std::vector<std::string> OptionReader::Words(const std::string& key,
+                                             const std::vector<std::string>& fallback) {
+  const Json* value = Find(key);
+  if (value == nullptr) return fallback;
+  const std::string expected =
+      "words (letters, digits, _) without repetition, in a list or between commas";
+  std::vector<std::string> words;
+  if (value->is_array()) {
+    for (const auto& item : *value)
+      words.push_back(item.is_string() ? item.get<std::string>() : "");
+  } else if (value->is_string()) {
+    const std::string text = value->get<std::string>();
+    for (size_t at = 0; at <= text.size();) {
+      const size_t comma = std::min(text.find(',', at), text.size());
+      words.push_back(text.substr(at, comma - at));
+      at = comma + 1;
+    }
+  }
+  const auto is_word = [](const std::string& word) {
+    return !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    });
+  };
+  if (words.empty() || !std::all_of(words.begin(), words.end(), is_word)) Wrong(key, expected);
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (std::find(words.begin(), words.begin() + static_cast<ptrdiff_t>(i), words[i]) !=
+        words.begin() + static_cast<ptrdiff_t>(i)) {
+      Wrong(key, expected);
+    }
+  }
+  return words;
+}
+
 void OptionReader::Finish() const {
   if (options_.is_null()) return;
   for (const auto& [key, value] : options_.items()) {

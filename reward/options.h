@@ -23,6 +23,10 @@ class OptionReader {
   std::string Text(const std::string& key, const std::string& fallback);
   std::string OneOf(const std::string& key, const std::string& fallback,
                     const std::vector<std::string>& choices);
+  // An object, or an empty one when not given.
+  Json Object(const std::string& key);
+  // A list of words without repetition; as text they stand between commas.
+  std::vector<std::string> Words(const std::string& key, const std::vector<std::string>& fallback);
   // Throws UsageError for an option that was not asked for, with the nearest that was.
   void Finish() const;
 

@@ -76,7 +76,8 @@ ScoredGroup Scorer::Score(RolloutGroup group) const {
                         .completion = text,
                         .columns = columns,
                         .group = group.task.group_id,
-                        .index = static_cast<uint32_t>(i)};
+                        .index = static_cast<uint32_t>(i),
+                        .tokens = static_cast<int64_t>(group.completions[i].tokens.size())};
     for (size_t v = 0; v < verifiers; ++v) {
       reward_V[v] = Accept(verifiers_[v]->Score(sample), names_[v], i, &scored.errors);
     }

@@ -9,7 +9,9 @@
 namespace hone {
 
 std::vector<std::string> VerifierNames() {
-  return {"format", "exact_match", "arithmetic", "countdown", "random", "code"};
+  return {"format",     "exact_match",     "arithmetic", "countdown",   "math",
+          "gsm8k",      "multiple_choice", "regex",      "json_schema", "length",
+          "repetition", "language",        "code",       "random"};
 }
 
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed) {
@@ -18,6 +20,14 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
   if (name == "exact_match") return MakeExactMatchVerifier(config.options);
   if (name == "arithmetic") return MakeArithmeticVerifier(config.options);
   if (name == "countdown") return MakeCountdownVerifier(config.options);
+  if (name == "math") return MakeMathVerifier(config.options);
+  if (name == "gsm8k") return MakeGsm8kVerifier(config.options);
+  if (name == "multiple_choice") return MakeMultipleChoiceVerifier(config.options);
+  if (name == "regex") return MakeRegexVerifier(config.options);
+  if (name == "json_schema") return MakeJsonSchemaVerifier(config.options);
+  if (name == "length") return MakeLengthVerifier(config.options, seed);
+  if (name == "repetition") return MakeRepetitionVerifier(config.options);
+  if (name == "language") return MakeLanguageVerifier(config.options);
   if (name == "random") return MakeRandomVerifier(config.options, seed);
   if (name == "code") {
 #ifdef HONE_SANDBOX
@@ -37,7 +47,9 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
 }
 
 void UseAnswerColumn(const std::string& column, RewardConfig* config) {
-  if (config->options.contains("answer_column")) return;
+  // A verifier of the user's own reads columns as it likes.
+  const bool own = config->verifier.find('/') != std::string::npos;
+  if (own || config->options.contains("answer_column")) return;
   RewardConfig with = *config;
   with.options["answer_column"] = column;
   try {

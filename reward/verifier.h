@@ -19,6 +19,10 @@ struct Sample {
   const Json& columns;          // the data line
   uint64_t group = 0;           // address, for `random`
   uint32_t index = 0;           // of the sample in its group
+  int64_t tokens = -1;          // of the completion; -1: nobody counted
+  // Where a verifier that is asked writes what it extracted, how it compared and why; null: nobody
+  // asks, and it costs nothing.
+  OrderedJson* explanation = nullptr;
 };
 
 enum class ErrorCause {
@@ -51,9 +55,9 @@ struct RewardConfig {
   Json options = Json::object();
 };
 
-// Makes a verifier by name: format, exact_match, arithmetic, countdown, random, code. `seed` is the
-// run's. Throws UsageError for an unknown name (with the nearest) or option, RunError where this
-// machine or build cannot run the verifier.
+// Makes a verifier by its name in VerifierNames(). `seed` is the run's. Throws UsageError for an
+// unknown name (with the nearest) or option, RunError where this machine or build cannot run the
+// verifier.
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
 std::vector<std::string> VerifierNames();
 

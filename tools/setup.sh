@@ -13,9 +13,10 @@ packages=(
   libcaf-dev                                                      # actors
   libzmq3-dev cppzmq-dev libflatbuffers-dev flatbuffers-compiler  # messages
   libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev       # config, command line, log
-  nlohmann-json3-dev libpcre2-dev libutf8proc-dev                 # JSON, tokenizers
-  libgmp-dev libxxhash-dev                                        # exact arithmetic, fingerprints
-  libzstd-dev zlib1g-dev                                          # traces and data files
+  nlohmann-json3-dev libvalijson-dev                              # JSON, its schemas
+  libpcre2-dev libutf8proc-dev                                    # patterns, Unicode
+  libgmp-dev libmpfr-dev libmpc-dev                               # exact and precise arithmetic
+  libzstd-dev zlib1g-dev libxxhash-dev                            # traces and data files, fingerprints
   libprotobuf-dev protobuf-compiler                               # TensorBoard files
   bubblewrap libseccomp-dev                                       # the sandbox of the verifier `code`
   libgtest-dev libgmock-dev                                       # tests

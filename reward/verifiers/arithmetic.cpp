@@ -27,6 +27,11 @@ class ArithmeticVerifier : public Verifier {
                                    answer_column_, text->substr(0, 100))};
     }
     const auto answer = ExtractAnswer(sample.completion, extract_);
+    if (sample.explanation) {
+      *sample.explanation = {{"extracted", answer ? std::string(answer->substr(0, 500)) : ""},
+                             {"expected", expected.get_str()},
+                             {"why", answer ? "compared as exact numbers" : "no answer"}};
+    }
     if (!answer) return {};
     switch (ParseNumber(*answer, &found)) {
       case Parsed::kOk:

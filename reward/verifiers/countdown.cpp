@@ -53,6 +53,11 @@ class CountdownVerifier : public Verifier {
     const auto puzzle = ReadPuzzle(sample.columns, &error);
     if (!puzzle) return {.reward = 0, .error = error};
     const auto answer = ExtractAnswer(sample.completion, extract_);
+    if (sample.explanation) {
+      *sample.explanation = {{"extracted", answer ? std::string(answer->substr(0, 500)) : ""},
+                             {"expected", puzzle->target.get_str()},
+                             {"why", answer ? "no expression" : "no answer"}};
+    }
     if (!answer) return {};
     Expression expression;
     switch (ParseExpression(*answer, &expression)) {
@@ -66,8 +71,13 @@ class CountdownVerifier : public Verifier {
                     fmt::format("cannot decide: the expression has over {} characters or {} levels",
                                 kMaxExpressionLength, kMaxExpressionDepth)};
     }
-    const bool solved = UsesItsNumbers(*puzzle, std::move(expression.numbers)) &&
-                        expression.defined && expression.value == puzzle->target;
+    const bool uses = UsesItsNumbers(*puzzle, std::move(expression.numbers));
+    const bool solved = uses && expression.defined && expression.value == puzzle->target;
+    if (sample.explanation) {
+      (*sample.explanation)["value"] =
+          expression.defined ? expression.value.get_str() : "undefined";
+      (*sample.explanation)["why"] = solved ? "solved" : uses ? "another value" : "other numbers";
+    }
     return {.reward = solved ? 1.0 : format_score_, .error = {}};
   }
 

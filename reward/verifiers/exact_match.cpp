@@ -18,7 +18,15 @@ class ExactMatchVerifier : public Verifier {
     const auto expected = ColumnText(sample, answer_column_, &error);
     if (!expected) return {.reward = 0, .error = error};
     const auto answer = ExtractAnswer(sample.completion, extract_);
-    return {.reward = answer && *answer == Trim(*expected) ? 1.0 : 0.0, .error = {}};
+    const bool same = answer && *answer == Trim(*expected);
+    if (sample.explanation) {
+      *sample.explanation = {{"extracted", answer ? std::string(answer->substr(0, 500)) : ""},
+                             {"expected", expected->substr(0, 500)},
+                             {"why", !answer ? "no answer"
+                                     : same  ? "the same text"
+                                             : "another text"}};
+    }
+    return {.reward = same ? 1.0 : 0.0, .error = {}};
   }
 
  private:

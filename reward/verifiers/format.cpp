@@ -4,9 +4,6 @@
 namespace hone {
 namespace {
 
-constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>";
-constexpr std::string_view kAnswer = "<answer>", kAnswerEnd = "</answer>";
-
 // Takes `text` up to and including `tag`; false when it is not there.
 bool TakeThrough(std::string_view tag, std::string_view* text) {
   const size_t at = text->find(tag);
@@ -19,39 +16,53 @@ bool OccursOnce(std::string_view tag, std::string_view text) {
   return TakeThrough(tag, &text) && text.find(tag) == std::string_view::npos;
 }
 
-bool IsWellFormed(std::string_view text, bool think_in_prompt) {
-  if (think_in_prompt) {
-    if (text.find(kThink) != std::string_view::npos) return false;
-  } else if (!OccursOnce(kThink, text)) {
-    return false;
-  }
-  for (const auto tag : {kThinkEnd, kAnswer, kAnswerEnd}) {
-    if (!OccursOnce(tag, text)) return false;
+struct Tag {
+  std::string open, close;
+};
+
+bool IsWellFormed(std::string_view text, const std::vector<Tag>& tags, bool first_in_prompt) {
+  for (size_t i = 0; i < tags.size(); ++i) {
+    const bool in_prompt = first_in_prompt && i == 0;
+    if (in_prompt ? text.find(tags[i].open) != std::string_view::npos
+                  : !OccursOnce(tags[i].open, text))
+      return false;
+    if (!OccursOnce(tags[i].close, text)) return false;
   }
   std::string_view rest = Trim(text);
-  if (!think_in_prompt) {
-    if (!rest.starts_with(kThink)) return false;
-    rest.remove_prefix(kThink.size());
+  for (size_t i = 0; i < tags.size(); ++i) {
+    if (!(first_in_prompt && i == 0)) {
+      if (!rest.starts_with(tags[i].open)) return false;
+      rest.remove_prefix(tags[i].open.size());
+    }
+    if (!TakeThrough(tags[i].close, &rest)) return false;
+    rest = Trim(rest);
   }
-  if (!TakeThrough(kThinkEnd, &rest)) return false;
-  rest = Trim(rest);
-  // Each tag is there once, so the one at the end is the one that closes.
-  return rest.starts_with(kAnswer) && rest.ends_with(kAnswerEnd);
+  return rest.empty();
 }
 
 class FormatVerifier : public Verifier {
  public:
   explicit FormatVerifier(const Json& options) {
     OptionReader reader(name(), options);
+    for (const auto& tag : reader.Words("tags", {"think", "answer"})) {
+      tags_.push_back({"<" + tag + ">", "</" + tag + ">"});
+    }
     think_in_prompt_ = reader.Bool("think_in_prompt", false);
     reader.Finish();
   }
   std::string name() const override { return "format"; }
   Verdict Score(const Sample& sample) const override {
-    return {.reward = IsWellFormed(sample.completion, think_in_prompt_) ? 1.0 : 0.0, .error = {}};
+    const bool well = IsWellFormed(sample.completion, tags_, think_in_prompt_);
+    if (sample.explanation) {
+      *sample.explanation = {
+          {"why", well ? "well formed"
+                       : "a tag is missing, repeated or out of place, or text stands outside"}};
+    }
+    return {.reward = well ? 1.0 : 0.0, .error = {}};
   }
 
  private:
+  std::vector<Tag> tags_;
   bool think_in_prompt_;
 };
 

@@ -9,10 +9,10 @@
 
 namespace hone {
 
-// 1 when the completion has the shape of DeepSeek-R1: <think>…</think><answer>…</answer>, each tag
-// once and in this order, white space and nothing else around the two parts. Else 0.
-// Options: think_in_prompt = false: the prompt ends with <think>, and the completion goes on from
-// there.
+// 1 when the completion is its tagged parts in order, each tag once, white space and nothing else
+// around them; by default DeepSeek-R1's <think>…</think><answer>…</answer>. Else 0. Options: tags =
+// "think,answer"; think_in_prompt = false: the prompt ends with the first open tag, and the
+// completion goes on from there.
 std::unique_ptr<Verifier> MakeFormatVerifier(const Json& options);
 
 // 1 when the answer is, character for character, the text (or number) of a column; else 0. White
@@ -28,6 +28,33 @@ std::unique_ptr<Verifier> MakeArithmeticVerifier(const Json& options);
 // value; else 0. Options: use_all = true (each number exactly once; false: at most once),
 // format_score = 0, extract.
 std::unique_ptr<Verifier> MakeCountdownVerifier(const Json& options);
+
+// 1 when the answer is worth that of a column, as mathematics: LaTeX or plain; numbers,
+// expressions, intervals, sets, tuples, matrices, equations, inequalities, words and choices
+// (docs/verifiers.md; the rules stand in verifiers/math.cpp). Else 0. Options: answer_column =
+// "answer", think_in_prompt = false, extract = "answer" (or "none": all behind the thought),
+// decimals = 6 (from how many on a decimal stands for a value that was rounded to it), units =
+// true.
+std::unique_ptr<Verifier> MakeMathVerifier(const Json& options);
+
+// The others; rules and sources stand at the head of each file. Options beside answer_column,
+// extract and think_in_prompt where there is an answer: gsm8k: match = "strict" (or "flexible").
+std::unique_ptr<Verifier> MakeGsm8kVerifier(const Json& options);
+// multiple_choice: choices_column = "choices", letters = 10.
+std::unique_ptr<Verifier> MakeMultipleChoiceVerifier(const Json& options);
+// regex: pattern, or pattern_column = "pattern"; full = true.
+std::unique_ptr<Verifier> MakeRegexVerifier(const Json& options);
+// json_schema: schema, or schema_column = "schema".
+std::unique_ptr<Verifier> MakeJsonSchemaVerifier(const Json& options);
+// length: shape = "overlong" (max_length = 20480, buffer = 4096), "target" (target = 1024,
+// tolerance = 1024) or "cosine" (max_length, correct = "math", correct_options, correct_short = 2,
+// correct_long = 1, wrong_short = -10, wrong_long = 0, exceeded = -10); unit = "tokens" (or
+// "characters").
+std::unique_ptr<Verifier> MakeLengthVerifier(const Json& options, uint64_t seed);
+// repetition: ngram = 3, max_penalty = -1.
+std::unique_ptr<Verifier> MakeRepetitionVerifier(const Json& options);
+// language: language = "en", part = "all" (or "thought").
+std::unique_ptr<Verifier> MakeLanguageVerifier(const Json& options);
 
 // Uniform in [0, 1), drawn at the sample's address: whatever the text, the reward is the same. The
 // control experiment. No options.
