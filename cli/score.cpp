@@ -71,7 +71,7 @@ void AddScoreCommand(CLI::App& program) {
       "Score completions: a line {\"completion\", …columns} gives a line {\"reward\", \"error\"}");
   command
       ->add_option("--verifier", flags->reward.verifier,
-                   "format, exact_match, arithmetic, countdown or random")
+                   "A built-in verifier, or the path of a program or shared library")
       ->required();
   command->add_option("--set", flags->pairs, "An option of the verifier: key=value (repeatable)")
       ->allow_extra_args(false)

@@ -69,22 +69,31 @@ ScoredGroup Scorer::Score(RolloutGroup group) const {
   scored.verifier_names = names_;
   scored.rewards_VG.assign(verifiers, std::vector<float>(samples));
   scored.rewards_G.resize(samples);
-  std::vector<double> reward_V(verifiers);
+  std::vector<std::string> texts;
+  for (const Completion& completion : group.completions) {
+    texts.push_back(tokenizer_->Decode(completion.tokens, /*skip_special=*/true));
+  }
+  std::vector<Sample> batch;
   for (size_t i = 0; i < samples; ++i) {
-    const std::string text = tokenizer_->Decode(group.completions[i].tokens, /*skip_special=*/true);
-    const Sample sample{.prompt = group.task.prompt,
-                        .completion = text,
-                        .columns = columns,
-                        .group = group.task.group_id,
-                        .index = static_cast<uint32_t>(i)};
-    for (size_t v = 0; v < verifiers; ++v) {
-      reward_V[v] = Accept(verifiers_[v]->Score(sample), names_[v], i, &scored.errors);
+    batch.push_back({.prompt = group.task.prompt,
+                     .completion = texts[i],
+                     .columns = columns,
+                     .group = group.task.group_id,
+                     .index = static_cast<uint32_t>(i)});
+  }
+  std::vector<std::vector<double>> reward_VG(verifiers, std::vector<double>(samples));
+  for (size_t v = 0; v < verifiers; ++v) {
+    const std::vector<Verdict> verdicts = verifiers_[v]->ScoreBatch(batch);
+    for (size_t i = 0; i < samples; ++i) {
+      reward_VG[v][i] = Accept(verdicts[i], names_[v], i, &scored.errors);
     }
+  }
+  for (size_t i = 0; i < samples; ++i) {
     // A gate asks what its verifier gave, whether or not that one is gated itself.
     double sum = 0;
     for (size_t v = 0; v < verifiers; ++v) {
-      const bool counts = gates_[v] < 0 || reward_V[static_cast<size_t>(gates_[v])] > 0;
-      const double reward = counts ? reward_V[v] : 0;
+      const bool counts = gates_[v] < 0 || reward_VG[static_cast<size_t>(gates_[v])][i] > 0;
+      const double reward = counts ? reward_VG[v][i] : 0;
       scored.rewards_VG[v][i] = static_cast<float>(reward);
       sum += rewards_[v].weight * reward;
     }

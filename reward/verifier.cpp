@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/nearest.h"
+#include "reward/plugins/program_verifier.h"
 #include "reward/verifiers/verifiers.h"
 
 namespace hone {
@@ -19,12 +20,7 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
   if (name == "arithmetic") return MakeArithmeticVerifier(config.options);
   if (name == "countdown") return MakeCountdownVerifier(config.options);
   if (name == "random") return MakeRandomVerifier(config.options, seed);
-  if (name.find('/') != std::string::npos) {
-    throw UsageError(
-        fmt::format("verifier: expected the name of a built-in verifier, found the path \"{}\"; "
-                    "this version loads no plug-ins{}",
-                    name, DidYouMean("", VerifierNames())));
-  }
+  if (name.find('/') != std::string::npos) return MakeProgramVerifier(PlanProgram(config));
   throw UsageError(
       fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
 }

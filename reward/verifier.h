@@ -21,9 +21,17 @@ struct Sample {
   uint32_t index = 0;           // of the sample in its group
 };
 
+enum class ErrorCause {
+  kUndecided,  // the text or the data line does not let it decide
+  kTimeout,    // what was judged ran into its limit of time
+  kCrash,      // the verifier's own program died, or answered what is no answer
+  kMachine,    // this machine failed; another try may go well
+};
+
 struct Verdict {
   double reward = 0;
-  std::optional<std::string> error;  // set when the verifier could not decide; reward is 0 then
+  std::optional<std::string> error = {};      // set when it could not decide; reward is 0 then
+  ErrorCause cause = ErrorCause::kUndecided;  // of the error
 };
 
 // Thread contract: Score may be called from several threads at once.
@@ -32,6 +40,12 @@ class Verifier {
   virtual ~Verifier() = default;
   virtual std::string name() const = 0;
   virtual Verdict Score(const Sample& sample) const = 0;
+  // Many at once, in order: for verifiers that gain by it.
+  virtual std::vector<Verdict> ScoreBatch(std::span<const Sample> samples) const {
+    std::vector<Verdict> verdicts;
+    for (const Sample& sample : samples) verdicts.push_back(Score(sample));
+    return verdicts;
+  }
 };
 
 // One [[reward]] table: which verifier, its weight, and its own keys as JSON.
