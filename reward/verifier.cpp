@@ -9,6 +9,20 @@
 
 namespace hone {
 
+const char* ErrorCauseName(ErrorCause cause) {
+  switch (cause) {
+    case ErrorCause::kUndecided:
+      return "undecided";
+    case ErrorCause::kTimeout:
+      return "timeout";
+    case ErrorCause::kCrash:
+      return "crash";
+    case ErrorCause::kMachine:
+      return "machine";
+  }
+  return "unknown";
+}
+
 std::vector<std::string> VerifierNames() {
   return {"format", "exact_match", "arithmetic", "countdown", "random"};
 }

@@ -28,6 +28,8 @@ enum class ErrorCause {
   kMachine,    // this machine failed; another try may go well
 };
 
+const char* ErrorCauseName(ErrorCause cause);  // "timeout", …
+
 struct Verdict {
   double reward = 0;
   std::optional<std::string> error = {};      // set when it could not decide; reward is 0 then
@@ -55,6 +57,9 @@ struct RewardConfig {
   // Gate: this verifier's reward counts only in samples where the verifier of this name gave more
   // than 0.
   std::string gate;
+  // What a sample gets that the verifier could not judge. kMask: no reward at all; it counts
+  // neither in its group's mean nor in the loss. kStop: the run ends with an error.
+  enum class OnError { kMask, kZero, kStop } on_error = OnError::kMask;
   Json options = Json::object();
 };
 
