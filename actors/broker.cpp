@@ -191,7 +191,10 @@ void Broker::OnScored(const std::string& from, ScoredGroup& group) {
   if (const auto wrong = batch_.Check(group.rollout)) return Lose(from, *wrong);
   if (ledger_.Scored(id, from) != Ledger::Answer::kAccepted) return;
   Answered(from);
-  for (const std::string& error : group.errors) spdlog::debug("group {}: {}", id, error);
+  for (const VerifierError& error : group.errors) {
+    spdlog::debug("group {}: {} sample {}: {}: {}", id, group.verifier_names[error.verifier],
+                  error.sample, ErrorCauseName(error.cause), error.reason);
+  }
   batch_.Add(std::move(group));
   if (ledger_.complete()) SendBatch();
 }

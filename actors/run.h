@@ -10,7 +10,7 @@
 
 #include "common/config.h"
 #include "learner/learner.h"
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 

@@ -247,6 +247,20 @@ Json ToJson(const Reader& reader, const std::string& key, const toml::node& node
   reader.Wrong(node, key, "a string, number, boolean or array");
 }
 
+using OnError = RewardConfig::OnError;
+
+const char* OnErrorName(OnError on_error) {
+  return on_error == OnError::kMask ? "mask" : on_error == OnError::kZero ? "zero" : "stop";
+}
+
+OnError ReadOnError(Reader& reader, const std::string& word, const toml::node& value) {
+  const auto choice = value.value<std::string>();
+  for (const OnError on_error : {OnError::kMask, OnError::kZero, OnError::kStop}) {
+    if (choice == OnErrorName(on_error)) return on_error;
+  }
+  reader.Wrong(value, word, "\"mask\", \"zero\" or \"stop\"");
+}
+
 RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::node& node) {
   const toml::table* table = node.as_table();
   if (table == nullptr) {
@@ -263,6 +277,8 @@ RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::nod
       if (!value.is_number()) reader.Wrong(value, word, "a number");
       reward.weight = *value.value<double>();
       if (!std::isfinite(reward.weight)) reader.Wrong(value, word, "a finite number");
+    } else if (word == "on_error") {
+      reward.on_error = ReadOnError(reader, word, value);
     } else {
       reward.options[word] = ToJson(reader, word, value);
     }
@@ -408,6 +424,7 @@ std::string ConfigToToml(Command command, const RunConfig& run) {
     text += fmt::format("\n[[reward]]\nverifier = {}\nweight = {}\n", Quoted(reward.verifier),
                         Number(reward.weight));
     if (!reward.gate.empty()) text += fmt::format("gate = {}\n", Quoted(reward.gate));
+    text += fmt::format("on_error = \"{}\"\n", OnErrorName(reward.on_error));
     for (const auto& [key, value] : reward.options.items())
       text += fmt::format("{} = {}\n", key, value.dump());
   }

@@ -7,7 +7,7 @@
 
 #include "cli/config_fields.h"
 #include "common/config.h"
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 

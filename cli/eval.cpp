@@ -48,7 +48,10 @@ RewardConfig ParseVerifier(const std::string& text) {
 
 std::vector<RewardConfig> ParseRewards(const EvalFlags& flags) {
   std::vector<RewardConfig> rewards;
-  for (const std::string& text : flags.verifiers) rewards.push_back(ParseVerifier(text));
+  for (const std::string& text : flags.verifiers) {
+    rewards.push_back(ParseVerifier(text));
+    rewards.back().on_error = RewardConfig::OnError::kZero;  // what was not judged is not solved
+  }
   rewards.front().options = ParseOptions(flags.settings);  // of the first
   for (RewardConfig& reward : rewards) UseAnswerColumn(flags.columns.answer_column, &reward);
   return rewards;
@@ -89,6 +92,9 @@ OrderedJson Summary(const EvalResult& result, bool greedy) {
     json["rewards/" + names[v] + "/mean"] =
         sum / static_cast<double>(samples * result.groups.size());
   }
+  int64_t errors = 0;
+  for (const ScoredGroup& group : result.groups) errors += std::ssize(group.errors);
+  json["errors"] = errors;
   AddInterval("length", result.length, &json);
   json["prompts"] = result.prompts;
   json["num_generations"] = samples;

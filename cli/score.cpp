@@ -11,7 +11,7 @@
 #include "common/json.h"
 #include "common/thread_pool.h"
 #include "reward/options.h"
-#include "reward/verifier.h"
+#include "reward/verify.h"
 #include "rollout/data_file.h"
 #include "rollout/gold_answer.h"
 
@@ -184,7 +184,10 @@ void AddScoreCommand(CLI::App& program) {
       "Score completions: a line {\"completion\", …columns} gives a line {\"reward\", \"error\"}");
   std::string names;
   for (const auto& name : VerifierNames()) names += (names.empty() ? "" : ", ") + name;
-  command->add_option("--verifier", flags->reward.verifier, "One of " + names)->required();
+  command
+      ->add_option("--verifier", flags->reward.verifier,
+                   "One of " + names + ", or the path of a program or shared library")
+      ->required();
   command->add_option("--set", flags->pairs, "An option of the verifier: key=value (repeatable)")
       ->allow_extra_args(false)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

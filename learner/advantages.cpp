@@ -86,6 +86,14 @@ void AddRewardMetrics(const StepBatch& batch, const Advantages& advantages, Metr
     const Moments moments = MomentsOf(values);
     (*metrics)["rewards/" + names[v] + "/mean"] = moments.mean;
     (*metrics)["rewards/" + names[v] + "/std"] = moments.std;
+    (*metrics)["rewards/" + names[v] + "/errors"] = 0;
+  }
+  for (const ScoredGroup& group : batch.groups) {
+    for (const VerifierError& error : group.errors) {
+      const std::string name = "rewards/" + names[error.verifier] + "/errors";
+      (*metrics)[name] += 1;
+      (*metrics)[name + "/" + ErrorCauseName(error.cause)] += 1;
+    }
   }
 }
 

@@ -23,7 +23,8 @@ struct Advantages {
 Advantages ComputeAdvantages(const std::vector<std::vector<float>>& rewards,
                              const std::string& scale);
 
-// reward, reward_std, frac_reward_zero_std, rewards/NAME/mean and rewards/NAME/std.
+// reward, reward_std, frac_reward_zero_std, rewards/NAME/mean, rewards/NAME/std, and how many
+// samples each could not judge: rewards/NAME/errors, by cause in rewards/NAME/errors/CAUSE.
 void AddRewardMetrics(const StepBatch& batch, const Advantages& advantages, Metrics* metrics);
 
 }  // namespace hone

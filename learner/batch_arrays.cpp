@@ -17,7 +17,8 @@ BatchArrays::BatchArrays(const StepBatch& batch, bool mask_truncated) {
     }
     first_sample_.push_back(lengths_B_.size());
     groups_.push_back({rollout.task.prompt_tokens, {}});
-    for (const Completion& completion : rollout.completions) {
+    for (size_t i = 0; i < rollout.completions.size(); ++i) {
+      const Completion& completion = rollout.completions[i];
       if (!completion.logprobs.empty() && completion.logprobs.size() != completion.tokens.size()) {
         throw RunError(fmt::format("group {}: a completion of {} tokens with {} log-probabilities",
                                    rollout.task.group_id, completion.tokens.size(),
@@ -30,7 +31,9 @@ BatchArrays::BatchArrays(const StepBatch& batch, bool mask_truncated) {
                                    completion.entropies.size()));
       }
       const bool truncated = completion.finish_reason == FinishReason::kLength;
-      Add(completion.tokens, truncated, truncated && mask_truncated);
+      const bool judged = !std::isnan(group.rewards_G[i]);
+      judged_ += judged;
+      Add(completion.tokens, truncated, !judged || (truncated && mask_truncated));
     }
   }
 }
@@ -40,6 +43,7 @@ BatchArrays::BatchArrays(const std::vector<Learner::Example>& examples) {
     first_sample_.push_back(lengths_B_.size());
     groups_.push_back({example.prompt_tokens, {}});
     Add(example.completion_tokens, false, false);
+    ++judged_;
   }
 }
 

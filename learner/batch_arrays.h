@@ -16,7 +16,7 @@ namespace hone {
 // Refers to the batch's tokens, which outlive it. B samples, N completion tokens.
 class BatchArrays {
  public:
-  // `mask_truncated`: samples that ended by length are masked.
+  // Samples without a reward (NaN) are masked; `mask_truncated`: so are those that ended by length.
   BatchArrays(const StepBatch& batch, bool mask_truncated);
   // Each example is a group of one sample.
   explicit BatchArrays(const std::vector<Learner::Example>& examples);
@@ -25,6 +25,7 @@ class BatchArrays {
   std::span<const int64_t> lengths() const { return lengths_B_; }
   std::span<const uint8_t> truncated() const { return truncated_B_; }
   std::span<const uint8_t> masked() const { return masked_B_; }
+  int64_t judged() const { return judged_; }  // samples with a reward
   size_t tokens() const { return offsets_B_.back(); }
   uint64_t tokens_with_prompts() const;  // a prompt counted with each of its samples
 
@@ -49,6 +50,7 @@ class BatchArrays {
   std::vector<size_t> first_sample_;  // of each group
   std::vector<int64_t> lengths_B_;
   std::vector<uint8_t> truncated_B_, masked_B_;
+  int64_t judged_ = 0;
   std::vector<size_t> offsets_B_ = {0};  // B + 1
 };
 

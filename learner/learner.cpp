@@ -269,7 +269,7 @@ std::vector<Metrics> Learner::Impl::Step(const StepBatch& batch) {
   const Work work = Cut(arrays, advantages_);
   const LossSettings settings = LossSettingsOf(config_.algorithm);
   const std::vector<double> weights =
-      TokenWeights(config_.algorithm.loss_type, arrays.lengths(), arrays.masked(),
+      TokenWeights(config_.algorithm.loss_type, arrays.lengths(), arrays.masked(), arrays.judged(),
                    config_.rollout.max_completion_length);
   std::vector<SampleTokens> samples = Samples(batch, arrays, weights);
   std::vector<float> logprobs(arrays.tokens()), entropies(arrays.tokens()), reference, first;

@@ -58,17 +58,18 @@ TokenTerm TokenLoss(const LossSettings& settings, double logprob, double old_log
 }
 
 std::vector<double> TokenWeights(const std::string& loss_type, std::span<const int64_t> lengths_B,
-                                 std::span<const uint8_t> masked_B, int64_t max_completion_length) {
-  const double samples = static_cast<double>(lengths_B.size());
+                                 std::span<const uint8_t> masked_B, int64_t samples,
+                                 int64_t max_completion_length) {
+  const auto count = static_cast<double>(samples);
   int64_t tokens = 0;
   for (size_t i = 0; i < lengths_B.size(); ++i) tokens += masked_B[i] ? 0 : lengths_B[i];
   std::vector<double> weights(lengths_B.size(), 0.0);
   for (size_t i = 0; i < lengths_B.size(); ++i) {
     if (masked_B[i]) continue;
     if (loss_type == "grpo") {
-      weights[i] = 1 / (samples * static_cast<double>(std::max<int64_t>(1, lengths_B[i])));
+      weights[i] = 1 / (count * static_cast<double>(std::max<int64_t>(1, lengths_B[i])));
     } else if (loss_type == "dr_grpo") {
-      weights[i] = 1 / (samples * static_cast<double>(max_completion_length));
+      weights[i] = 1 / (count * static_cast<double>(max_completion_length));
     } else {
       weights[i] = 1 / static_cast<double>(std::max<int64_t>(1, tokens));
     }

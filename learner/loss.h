@@ -39,9 +39,11 @@ TokenTerm TokenLoss(const LossSettings& settings, double logprob, double old_log
 //   grpo     1 / (B * length)           mean over tokens, then over samples
 //   bnpo     1 / tokens of the step     (dapo too: TRL's two differ only between micro-batches,
 //   here is one step) dr_grpo  1 / (B * max_completion_length)
-// B counts all samples; a masked sample's tokens weigh 0 and are in no sum of tokens.
+// A masked sample's tokens weigh 0 and are in no sum of tokens. `samples` is the B of the formulas:
+// all samples that a verifier judged, masked for their length or not (TRL's meaning).
 std::vector<double> TokenWeights(const std::string& loss_type, std::span<const int64_t> lengths_B,
-                                 std::span<const uint8_t> masked_B, int64_t max_completion_length);
+                                 std::span<const uint8_t> masked_B, int64_t samples,
+                                 int64_t max_completion_length);
 
 // One sample's tokens. Spans have the completion's length, or are empty where said.
 struct SampleTokens {

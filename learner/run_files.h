@@ -26,10 +26,10 @@ class MetricsWriter {
 
 // traces/step-000001.jsonl.zst: one line a completion, in order of group and sample:
 // {"step","group","sample","prompt","prompt_tokens","completion","completion_tokens","logprobs","rewards":
-// {verifier: reward},"reward","advantage","finish_reason","version","fingerprint"}. Nothing in it
-// differs from run to run; every float reads back to the same bits. Written atomically. `step` is
-// the generation batch's ordinal + 1. Texts are decoded with special tokens; without a tokenizer
-// (null) they are left out.
+// {verifier: reward},"reward","errors" ({verifier: {"cause","reason"}}, where there are
+// any),"advantage","finish_reason","version","fingerprint"}. Nothing in it differs from run to run;
+// every float reads back to the same bits. Written atomically. `step` is the generation batch's
+// ordinal + 1. Texts are decoded with special tokens; without a tokenizer (null) they are left out.
 void WriteTrace(const std::filesystem::path& run, const StepBatch& batch,
                 const std::vector<std::vector<float>>& advantages, const Tokenizer* tokenizer);
 // Removes the traces of batches after the first `batches`, and what an interrupted write left.

@@ -71,6 +71,13 @@ std::string TraceLine(uint64_t step, const ScoredGroup& group, size_t sample, fl
   }
   line += "},\"reward\":";
   AppendFloat(&line, group.rewards_G[sample]);
+  OrderedJson errors;
+  for (const VerifierError& error : group.errors) {
+    if (error.sample != sample) continue;
+    errors[group.verifier_names[error.verifier]] = {{"cause", ErrorCauseName(error.cause)},
+                                                    {"reason", error.reason}};
+  }
+  if (!errors.is_null()) line += ",\"errors\":" + Dump(errors);
   line += ",\"advantage\":";
   AppendFloat(&line, advantage);
   line += fmt::format(",\"finish_reason\":\"{}\",\"version\":{},\"fingerprint\":\"{}\"}}\n",

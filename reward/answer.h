@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "reward/options.h"
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "common/error.h"
 #include "common/nearest.h"
@@ -21,20 +22,12 @@ Json ParseColumns(const PromptTask& task) {
   }
 }
 
-// A verdict that the sum may use: no error and a finite reward. What is wrong goes to `errors`.
-double Accept(const Verdict& verdict, const std::string& name, size_t sample,
-              std::vector<std::string>* errors) {
-  if (verdict.error) {
-    errors->push_back(fmt::format("{} sample {}: {}", name, sample, *verdict.error));
-    return 0;
-  }
+// What is wrong with a verdict; nothing when the sum may use it.
+std::optional<VerifierError> Wrong(const Verdict& verdict) {
+  if (verdict.error) return VerifierError{.cause = verdict.cause, .reason = *verdict.error};
   // Rewards travel as float: what overflows there is as useless as an infinity here.
-  if (!std::isfinite(static_cast<float>(verdict.reward))) {
-    errors->push_back(fmt::format("{} sample {}: expected a finite reward, found {}", name, sample,
-                                  verdict.reward));
-    return 0;
-  }
-  return verdict.reward;
+  if (std::isfinite(static_cast<float>(verdict.reward))) return std::nullopt;
+  return VerifierError{.reason = fmt::format("expected a finite reward, found {}", verdict.reward)};
 }
 
 }  // namespace
@@ -62,6 +55,30 @@ Scorer::Scorer(const std::vector<RewardConfig>& rewards, uint64_t seed,
   }
 }
 
+std::vector<double> Scorer::Judge(size_t verifier, std::span<const Sample> batch,
+                                  std::vector<VerifierError>* errors) const {
+  using OnError = RewardConfig::OnError;
+  const std::vector<Verdict> verdicts = verifiers_[verifier]->ScoreBatch(batch);
+  std::vector<double> rewards;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    std::optional<VerifierError> wrong = Wrong(verdicts[i]);
+    if (!wrong) {
+      rewards.push_back(verdicts[i].reward);
+      continue;
+    }
+    if (rewards_[verifier].on_error == OnError::kStop) {
+      throw RunError(fmt::format("{}: group {}, sample {}: {} (on_error = \"stop\")",
+                                 names_[verifier], batch[i].group, i, wrong->reason));
+    }
+    wrong->verifier = static_cast<uint32_t>(verifier);
+    wrong->sample = static_cast<uint32_t>(i);
+    errors->push_back(std::move(*wrong));
+    const bool mask = rewards_[verifier].on_error == OnError::kMask;
+    rewards.push_back(mask ? std::numeric_limits<double>::quiet_NaN() : 0);
+  }
+  return rewards;
+}
+
 ScoredGroup Scorer::Score(RolloutGroup group) const {
   const size_t verifiers = verifiers_.size(), samples = group.completions.size();
   const Json columns = ParseColumns(group.task);
@@ -69,23 +86,27 @@ ScoredGroup Scorer::Score(RolloutGroup group) const {
   scored.verifier_names = names_;
   scored.rewards_VG.assign(verifiers, std::vector<float>(samples));
   scored.rewards_G.resize(samples);
-  std::vector<double> reward_V(verifiers);
+  std::vector<std::string> texts;
+  for (const Completion& completion : group.completions) {
+    texts.push_back(tokenizer_->Decode(completion.tokens, /*skip_special=*/true));
+  }
+  std::vector<Sample> batch;
   for (size_t i = 0; i < samples; ++i) {
-    const std::string text = tokenizer_->Decode(group.completions[i].tokens, /*skip_special=*/true);
-    const Sample sample{.prompt = group.task.prompt,
-                        .completion = text,
-                        .columns = columns,
-                        .group = group.task.group_id,
-                        .index = static_cast<uint32_t>(i),
-                        .tokens = static_cast<int64_t>(group.completions[i].tokens.size())};
-    for (size_t v = 0; v < verifiers; ++v) {
-      reward_V[v] = Accept(verifiers_[v]->Score(sample), names_[v], i, &scored.errors);
-    }
+    batch.push_back({.prompt = group.task.prompt,
+                     .completion = texts[i],
+                     .columns = columns,
+                     .group = group.task.group_id,
+                     .index = static_cast<uint32_t>(i),
+                     .tokens = static_cast<int64_t>(group.completions[i].tokens.size())});
+  }
+  std::vector<std::vector<double>> reward_VG(verifiers);
+  for (size_t v = 0; v < verifiers; ++v) reward_VG[v] = Judge(v, batch, &scored.errors);
+  for (size_t i = 0; i < samples; ++i) {
     // A gate asks what its verifier gave, whether or not that one is gated itself.
     double sum = 0;
     for (size_t v = 0; v < verifiers; ++v) {
-      const bool counts = gates_[v] < 0 || reward_V[static_cast<size_t>(gates_[v])] > 0;
-      const double reward = counts ? reward_V[v] : 0;
+      const double gate = gates_[v] < 0 ? 1 : reward_VG[static_cast<size_t>(gates_[v])][i];
+      const double reward = std::isnan(gate) ? gate : gate > 0 ? reward_VG[v][i] : 0;
       scored.rewards_VG[v][i] = static_cast<float>(reward);
       sum += rewards_[v].weight * reward;
     }

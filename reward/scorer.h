@@ -8,7 +8,7 @@
 
 #include "policy/text/tokenizer.h"
 #include "reward/scored_group.h"
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 
@@ -20,12 +20,17 @@ class Scorer {
   Scorer(const std::vector<RewardConfig>& rewards, uint64_t seed,
          std::shared_ptr<const Tokenizer> tokenizer);
 
-  // Decodes each completion once, without special tokens. A verifier that cannot decide gives 0,
-  // and its reason is in ScoredGroup::errors as "NAME sample i: reason". Throws RunError when the
-  // task's columns are no JSON, UsageError for a token that the tokenizer does not know.
+  // Decodes each completion once, without special tokens. What a verifier cannot judge is in
+  // ScoredGroup::errors, and gets the reward that RewardConfig::on_error says. Throws RunError when
+  // the task's columns are no JSON or on_error says stop, UsageError for a token that the tokenizer
+  // does not know.
   ScoredGroup Score(RolloutGroup group) const;
 
  private:
+  // One verifier's rewards before gates.
+  std::vector<double> Judge(size_t verifier, std::span<const Sample> batch,
+                            std::vector<VerifierError>* errors) const;
+
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<std::unique_ptr<Verifier>> verifiers_;
   std::vector<RewardConfig> rewards_;

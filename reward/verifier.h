@@ -1,67 +1,69 @@
-// A verifier: a rule that scores a completion.
-#pragma once
+/* The C interface of a verifier in a shared library of your own. This header is all that one needs:
+ * C99 or later, C++ too, no library of hone to link with. examples/verifiers/ has one that works.
+ *
+ * A library exports one function, hone_verifier_plugin, which gives the table below. hone loads it
+ * in processes of their own (hone_verifier_host), so a crash costs the sample that caused it and no
+ * run; which samples a process sees, and in which order, is not promised.
+ *
+ * Threads: a process makes one instance and calls it from one thread, one call at a time.
+ * Ownership: what hone passes in is hone's and valid until the call returns; what an instance needs
+ * longer it copies. An instance is the library's, from create to destroy.
+ * Versions: HONE_VERIFIER_ABI changes when a struct or a signature does; hone refuses a library of
+ * another one. */
+#ifndef HONE_VERIFIER_H_
+#define HONE_VERIFIER_H_
 
-#include <cstdint>
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
-#include <vector>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "common/json.h"
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-namespace hone {
+#define HONE_VERIFIER_ABI 1
 
-// What a verifier may look at.
-struct Sample {
-  std::string_view prompt;
-  std::string_view completion;  // text, special tokens left out
-  const Json& columns;          // the data line
-  uint64_t group = 0;           // address, for `random`
-  uint32_t index = 0;           // of the sample in its group
-  int64_t tokens = -1;          // of the completion; -1: nobody counted
-  // Where a verifier that is asked writes what it extracted, how it compared and why; null: nobody
-  // asks, and it costs nothing.
-  OrderedJson* explanation = nullptr;
-};
+/* Text in UTF-8, `size` bytes, not ended by a zero. */
+typedef struct hone_text {
+  const char* data;
+  size_t size;
+} hone_text;
 
-enum class ErrorCause {
-  kUndecided,  // the text or the data line does not let it decide
-  kTimeout,    // what was judged ran into its limit of time
-  kMachine,    // this machine failed; another try may go well
-};
+typedef struct hone_sample {
+  hone_text prompt;
+  hone_text completion; /* what the model wrote, special tokens left out */
+  hone_text columns;    /* the line of the data set, a JSON object */
+  uint64_t group;       /* ordinal of the prompt in the run */
+  uint32_t index;       /* of the sample in its group */
+} hone_sample;
 
-struct Verdict {
-  double reward = 0;
-  std::optional<std::string> error;  // set when the verifier could not decide; reward is 0 then
-  ErrorCause cause = ErrorCause::kUndecided;  // of the error
-};
+/* Where a message is to be written: at most `size` bytes with a zero at the end. */
+typedef struct hone_message {
+  char* data;
+  size_t size;
+} hone_message;
 
-// Thread contract: Score may be called from several threads at once.
-class Verifier {
- public:
-  virtual ~Verifier() = default;
-  virtual std::string name() const = 0;
-  virtual Verdict Score(const Sample& sample) const = 0;
-};
+typedef struct hone_verifier_table {
+  uint32_t abi; /* HONE_VERIFIER_ABI */
+  /* What metrics call it: letters, digits, "_" and "-". */
+  const char* name;
+  /* Makes an instance with the options of its [[reward]] table, a JSON object. NULL when they are
+   * wrong; `error` then says why. */
+  void* (*create)(hone_text options, hone_message error);
+  /* 0 and a finite reward; or anything else and a reason in `error` when it cannot decide. */
+  int (*score)(void* instance, const hone_sample* sample, double* reward, hone_message error);
+  void (*destroy)(void* instance);
+} hone_verifier_table;
 
-// One [[reward]] table: which verifier, its weight, and its own keys as JSON.
-struct RewardConfig {
-  std::string verifier;
-  double weight = 1;
-  // Gate: this verifier's reward counts only in samples where the verifier of this name gave more
-  // than 0.
-  std::string gate;
-  Json options = Json::object();
-};
+#if defined(_WIN32)
+#define HONE_VERIFIER_EXPORT __declspec(dllexport)
+#else
+#define HONE_VERIFIER_EXPORT __attribute__((visibility("default")))
+#endif
 
-// Makes a verifier by its name in VerifierNames(). `seed` is the run's. Throws UsageError for an
-// unknown name (with the nearest) or option, RunError where this machine or build cannot run the
-// verifier.
-std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
-std::vector<std::string> VerifierNames();
+/* What a library defines. The table stays valid as long as the library is loaded. */
+HONE_VERIFIER_EXPORT const hone_verifier_table* hone_verifier_plugin(void);
 
-// Makes `column` the option answer_column of a verifier that has this option and was not given it.
-void UseAnswerColumn(const std::string& column, RewardConfig* config);
-
-}  // namespace hone
+#ifdef __cplusplus
+}
+#endif
+#endif /* HONE_VERIFIER_H_ */

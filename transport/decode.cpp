@@ -139,7 +139,15 @@ ScoredGroup Unpacker::Scored(const wire::ScoredGroup& w) {
   group.rewards_G = List(w.rewards());
   check(group.rewards_G.size());
   Count(w.errors());
-  for (const wire::Text* error : *w.errors()) group.errors.push_back(Text(error->text()));
+  for (const wire::VerifierError* error : *w.errors()) {
+    if (error->verifier() >= group.verifier_names.size() || error->sample() >= samples ||
+        error->cause() > static_cast<uint8_t>(ErrorCause::kMachine)) {
+      throw WireError("group " + std::to_string(group.rollout.task.group_id) +
+                      " has an error of a verifier, sample or cause that there is not");
+    }
+    group.errors.push_back({error->verifier(), error->sample(),
+                            static_cast<ErrorCause>(error->cause()), Text(error->reason())});
+  }
   return group;
 }
 

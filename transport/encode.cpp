@@ -48,10 +48,11 @@ Offset<wire::ScoredGroup> Build(Builder& b, const ScoredGroup& group) {
     const auto rewards = b.CreateVector(group.rewards_VG[v]);
     verifiers.push_back(wire::CreateVerifierRewards(b, name, rewards));
   }
-  std::vector<Offset<wire::Text>> errors;
-  for (const std::string& error : group.errors) {
-    const auto text = b.CreateString(error);
-    errors.push_back(wire::CreateText(b, text));
+  std::vector<Offset<wire::VerifierError>> errors;
+  for (const VerifierError& error : group.errors) {
+    const auto reason = b.CreateString(error.reason);
+    errors.push_back(wire::CreateVerifierError(b, error.verifier, error.sample,
+                                               static_cast<uint8_t>(error.cause), reason));
   }
   const auto rollout = Build(b, group.rollout);
   const auto verifier_list = b.CreateVector(verifiers);
@@ -134,7 +135,7 @@ void CheckSize(const BatchMessage& message) {
     bytes += 256 + task.prompt_tokens.size() * 4 + task.prompt.size() + task.columns.size();
     for (const Completion& c : group.rollout.completions) bytes += 128 + c.tokens.size() * 12;
     for (const auto& rewards : group.rewards_VG) bytes += 128 + rewards.size() * 4;
-    for (const std::string& error : group.errors) bytes += 32 + error.size();
+    for (const VerifierError& error : group.errors) bytes += 64 + error.reason.size();
   }
   if (bytes >= FLATBUFFERS_MAX_BUFFER_SIZE) {
     throw RunError("a generation batch of " + std::to_string(bytes) +

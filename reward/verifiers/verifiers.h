@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 

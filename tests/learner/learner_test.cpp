@@ -38,8 +38,7 @@ class WatchedBackend : public Backend {
   }
   void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                        float temperature, bool keep, std::span<float> logprobs,
-                       std::span<float> entropies,
-                       std::span<const ActivationRow> known) override {
+                       std::span<float> entropies, std::span<const ActivationRow> known) override {
     ++forwards;
     inner_->ForwardLogprobs(batch, cache, targets, temperature, keep, logprobs, entropies, known);
   }
@@ -360,6 +359,33 @@ TEST(LearnerTest, MaskedTruncatedCompletionsDoNotMoveThePolicy) {
   for (ScoredGroup& group : batch.groups) group.rollout.completions.back().tokens.assign(7, 9);
   second.learner->Step(batch);
   EXPECT_EQ(first.learner->weights()->fingerprint, second.learner->weights()->fingerprint);
+}
+
+TEST(LearnerTest, SamplesThatNobodyJudgedLeaveTheGradientOfTheOthers) {
+  const ModelFolder model = testing::TinyModel();
+  for (const std::string loss_type : {"grpo", "bnpo", "dr_grpo", "dapo"}) {
+    for (const std::string scale : {"group", "batch"}) {
+      SCOPED_TRACE(loss_type + " " + scale);
+      Config config = LossConfig(loss_type, 0.3);
+      config.algorithm.scale_rewards = scale;
+      StepBatch kept = testing::RandomBatch(4, 2), all = kept;
+      for (ScoredGroup& group : all.groups) {
+        Completion extra = group.rollout.completions.front();
+        extra.tokens.assign(7, 9);
+        group.rollout.completions.push_back(extra);
+        ++group.rollout.task.num_generations;
+        for (auto* rewards : {&group.rewards_G, &group.rewards_VG[0]}) {
+          rewards->push_back(std::numeric_limits<float>::quiet_NaN());
+        }
+      }
+      Trainee first(model, config), second(model, config);
+      const Metrics of_kept = first.learner->Step(kept)[0], of_all = second.learner->Step(all)[0];
+      EXPECT_EQ(first.backend.gradient, second.backend.gradient);
+      for (const char* name : {"loss", "kl", "entropy", "reward", "reward_std", "grad_norm"}) {
+        EXPECT_EQ(of_kept.at(name), of_all.at(name)) << name;
+      }
+    }
+  }
 }
 
 TEST(LearnerTest, SupervisedStepsLowerTheLossOnCompletionTokensOnly) {

@@ -77,18 +77,18 @@ TEST(LossTest, ARatioGoneWildWithoutAdvantageIsNoNaN) {
 TEST(LossTest, WeightsAreTheAggregationsOfTrl) {
   const std::vector<int64_t> lengths = {4, 2, 6};
   const std::vector<uint8_t> none = {0, 0, 0}, last = {0, 0, 1};
-  EXPECT_EQ(TokenWeights("grpo", lengths, none, 8),
+  EXPECT_EQ(TokenWeights("grpo", lengths, none, 3, 8),
             (std::vector<double>{1 / 12.0, 1 / 6.0, 1 / 18.0}));
-  EXPECT_EQ(TokenWeights("bnpo", lengths, none, 8), (std::vector<double>(3, 1 / 12.0)));
-  EXPECT_EQ(TokenWeights("dapo", lengths, none, 8), (std::vector<double>(3, 1 / 12.0)));
-  EXPECT_EQ(TokenWeights("dr_grpo", lengths, none, 8), (std::vector<double>(3, 1 / 24.0)));
+  EXPECT_EQ(TokenWeights("bnpo", lengths, none, 3, 8), (std::vector<double>(3, 1 / 12.0)));
+  EXPECT_EQ(TokenWeights("dapo", lengths, none, 3, 8), (std::vector<double>(3, 1 / 12.0)));
+  EXPECT_EQ(TokenWeights("dr_grpo", lengths, none, 3, 8), (std::vector<double>(3, 1 / 24.0)));
   // A masked sample's tokens are in no sum of tokens, but it stays one of the samples.
-  EXPECT_EQ(TokenWeights("grpo", lengths, last, 8), (std::vector<double>{1 / 12.0, 1 / 6.0, 0}));
-  EXPECT_EQ(TokenWeights("bnpo", lengths, last, 8), (std::vector<double>{1 / 6.0, 1 / 6.0, 0}));
-  EXPECT_EQ(TokenWeights("dr_grpo", lengths, last, 8),
+  EXPECT_EQ(TokenWeights("grpo", lengths, last, 3, 8), (std::vector<double>{1 / 12.0, 1 / 6.0, 0}));
+  EXPECT_EQ(TokenWeights("bnpo", lengths, last, 3, 8), (std::vector<double>{1 / 6.0, 1 / 6.0, 0}));
+  EXPECT_EQ(TokenWeights("dr_grpo", lengths, last, 3, 8),
             (std::vector<double>{1 / 24.0, 1 / 24.0, 0}));
   const std::vector<uint8_t> all = {1, 1, 1};
-  EXPECT_EQ(TokenWeights("dapo", lengths, all, 8), (std::vector<double>(3, 0)));
+  EXPECT_EQ(TokenWeights("dapo", lengths, all, 3, 8), (std::vector<double>(3, 0)));
 }
 
 TEST(LossTest, MetricsAreMeansOverUnmaskedTokens) {

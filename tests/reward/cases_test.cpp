@@ -5,7 +5,7 @@
 #include <filesystem>
 
 #include "common/file.h"
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 namespace {

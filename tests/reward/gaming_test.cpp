@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 namespace {

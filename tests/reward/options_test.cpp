@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/error.h"
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 namespace hone {
 namespace {
@@ -44,9 +44,9 @@ TEST(OptionsTest, IntegerDoesNotWrapAround) {
   EXPECT_THROW(reader.Integer("m", 0, -10, 10), UsageError);
 }
 
-TEST(OptionsTest, UnknownVerifierNamesTheNearestAndAPathIsNoPlugInYet) {
+TEST(OptionsTest, UnknownVerifierNamesTheNearestAndAPathMustExist) {
   EXPECT_THAT(Refusal("exact_mtch", {}), HasSubstr("did you mean \"exact_match\""));
-  EXPECT_THAT(Refusal("./mine.so", {}), HasSubstr("plug-ins"));
+  EXPECT_THAT(Refusal("./mine.so", {}), HasSubstr("no such file"));
   for (const auto& name : VerifierNames()) {
     EXPECT_EQ(MakeVerifier({.verifier = name, .weight = 1, .gate = "", .options = {}}, 0)->name(),
               name);

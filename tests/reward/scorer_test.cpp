@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsNan;
 
 // Characters as tokens, the tags as added tokens, and <eos> as a special one.
 std::shared_ptr<const Tokenizer> CharacterTokenizer() {
@@ -79,12 +80,15 @@ struct ScorerTest : ::testing::Test {
   }
   static RewardConfig Reward(const std::string& verifier, double weight,
                              const std::string& gate = "", Json options = Json::object()) {
-    return {.verifier = verifier, .weight = weight, .gate = gate, .options = std::move(options)};
+    RewardConfig config{.verifier = verifier, .weight = weight, .gate = gate};
+    config.options = std::move(options);
+    return config;
   }
 };
 
 const std::string kRight = "<think>t</think><answer>12</answer><eos>";
 const std::string kWrong = "<think>t</think><answer>13</answer><eos>";
+const std::string kEndless = "<think>t</think><answer>" + std::string(2000, '9') + "</answer>";
 const std::string kBare = "<answer>12</answer>";
 
 TEST_F(ScorerTest, RewardIsTheWeightedSumInOrder) {
@@ -122,14 +126,34 @@ TEST_F(ScorerTest, AGateThatIsNoVerifierOfTheRunIsRefused) {
   }
 }
 
-TEST_F(ScorerTest, WhatCannotBeDecidedGivesZeroAndSaysWhy) {
+TEST_F(ScorerTest, WhatCannotBeDecidedHasNoRewardAndSaysWhy) {
   const Scorer scorer({Reward("format", 1), Reward("arithmetic", 1)}, 0, tokenizer);
-  const std::string endless = "<think>t</think><answer>" + std::string(2000, '9') + "</answer>";
-  const ScoredGroup scored = scorer.Score(Group({kRight, endless}));
-  EXPECT_THAT(scored.rewards_G, ElementsAre(2, 1));
+  const ScoredGroup scored = scorer.Score(Group({kRight, kEndless}));
+  EXPECT_THAT(scored.rewards_G, ElementsAre(2, IsNan()));
+  EXPECT_THAT(scored.rewards_VG, ElementsAre(ElementsAre(1, 1), ElementsAre(1, IsNan())));
   ASSERT_EQ(scored.errors.size(), 1u);
-  EXPECT_THAT(scored.errors[0], testing::StartsWith("arithmetic sample 1: cannot decide"));
+  EXPECT_EQ(scored.errors[0].verifier, 1u);
+  EXPECT_EQ(scored.errors[0].sample, 1u);
+  EXPECT_EQ(scored.errors[0].cause, ErrorCause::kUndecided);
+  EXPECT_THAT(scored.errors[0].reason, testing::StartsWith("cannot decide"));
   EXPECT_EQ(scorer.Score(Group({kRight, kWrong}, "")).errors.size(), 2u);
+}
+
+TEST_F(ScorerTest, OnErrorSaysWhetherItIsMaskedZeroOrTheEnd) {
+  RewardConfig reward = Reward("arithmetic", 1);
+  reward.on_error = RewardConfig::OnError::kZero;
+  const Scorer zero({Reward("format", 1), reward}, 0, tokenizer);
+  EXPECT_THAT(zero.Score(Group({kRight, kEndless})).rewards_G, ElementsAre(2, 1));
+  EXPECT_EQ(zero.Score(Group({kRight, kEndless})).errors.size(), 1u);
+  reward.on_error = RewardConfig::OnError::kStop;
+  const Scorer stop({reward}, 0, tokenizer);
+  EXPECT_THROW(stop.Score(Group({kRight, kEndless})), RunError);
+  EXPECT_NO_THROW(stop.Score(Group({kRight, kWrong})));
+}
+
+TEST_F(ScorerTest, AGateThatWasNotJudgedMasksWhatItGates) {
+  const Scorer scorer({Reward("arithmetic", 0), Reward("format", 1, "arithmetic")}, 0, tokenizer);
+  EXPECT_THAT(scorer.Score(Group({kRight, kEndless})).rewards_G, ElementsAre(1, IsNan()));
 }
 
 TEST_F(ScorerTest, ColumnsThatAreNoJsonEndTheRun) {

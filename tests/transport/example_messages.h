@@ -26,7 +26,7 @@ inline ScoredGroup ExampleScored(uint64_t group = 41) {
           {"format", "accuracy"},
           {{1, 0}, {0.5f, 0.25f}},
           {1.5f, 0.25f},
-          {"no answer"}};
+          {{1, 0, ErrorCause::kTimeout, "no answer"}}};
 }
 
 // Weights of `elements` values in memory of their own. The fingerprint is a claim, as on the wire.

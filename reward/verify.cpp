@@ -1,12 +1,27 @@
-#include "reward/verifier.h"
+#include "reward/verify.h"
 
 #include <fmt/format.h>
 
 #include "common/error.h"
 #include "common/nearest.h"
+#include "reward/plugins/program_verifier.h"
 #include "reward/verifiers/verifiers.h"
 
 namespace hone {
+
+const char* ErrorCauseName(ErrorCause cause) {
+  switch (cause) {
+    case ErrorCause::kUndecided:
+      return "undecided";
+    case ErrorCause::kTimeout:
+      return "timeout";
+    case ErrorCause::kCrash:
+      return "crash";
+    case ErrorCause::kMachine:
+      return "machine";
+  }
+  return "unknown";
+}
 
 std::vector<std::string> VerifierNames() {
   return {"format",     "exact_match",     "arithmetic", "countdown",   "math",
@@ -36,12 +51,7 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
     throw RunError("code: this build has no sandbox; install libseccomp-dev and build again");
 #endif
   }
-  if (name.find('/') != std::string::npos) {
-    throw UsageError(
-        fmt::format("verifier: expected the name of a built-in verifier, found the path \"{}\"; "
-                    "this version loads no plug-ins{}",
-                    name, DidYouMean("", VerifierNames())));
-  }
+  if (name.find('/') != std::string::npos) return MakeProgramVerifier(PlanProgram(config));
   throw UsageError(
       fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
 }
