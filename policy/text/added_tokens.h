@@ -35,7 +35,6 @@ class AddedTokenMatcher {
   // `pattern` is what to look for: the content, or its normal form; not empty. False when it is
   // there already.
   bool Add(const AddedToken& token, const std::string& pattern);
-  bool empty() const { return tokens_.empty(); }
   // The parts of valid UTF-8, in order; stripped white space belongs to the token's part.
   std::vector<TextPart> Split(std::string_view text) const;
 

@@ -8,7 +8,6 @@
 #include <unordered_set>
 
 #include "common/error.h"
-#include "common/file.h"
 #include "policy/text/tokenizer_json.h"
 #include "policy/text/tokenizer_model.h"
 #include "policy/text/tokenizer_steps.h"
@@ -149,10 +148,6 @@ TokenizerFile ParseTokenizerFile(std::string_view text, const std::string& name)
                                 kLargestFile));
   }
   return Reader(name).Run(ParseJson(text, name));
-}
-
-TokenizerFile ReadTokenizerFile(const std::filesystem::path& path) {
-  return ParseTokenizerFile(ReadFile(path), path.string());
 }
 
 }  // namespace hone

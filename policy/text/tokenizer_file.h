@@ -2,9 +2,9 @@
 // that knows its keys.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/text/added_tokens.h"
@@ -24,9 +24,7 @@ struct TokenizerFile {
   std::vector<AddedToken> added_tokens;
 };
 
-// Throws FileError naming the key.
-TokenizerFile ReadTokenizerFile(const std::filesystem::path& path);
-// The same of a file's text; `name` stands for it in errors.
+// Of the file's text; `name` stands for it in errors. Throws FileError naming the key.
 TokenizerFile ParseTokenizerFile(std::string_view text, const std::string& name);
 
 }  // namespace hone

@@ -128,6 +128,14 @@ TEST(TextModelsTest, NormalizersRewriteInOrder) {
               ElementsAre(3));
 }
 
+TEST(TextModelsTest, ALongWordIsCutOnlyWhereNoMergeReaches) {
+  std::string text;
+  for (int i = 0; i < 12; ++i) text += "ab";
+  Ids expected(12, 262);
+  expected[0] = 263;
+  EXPECT_EQ(Encode(Llama2(), text), expected);
+}
+
 TEST(TextModelsTest, LongTextsWithoutWordsTakeAMoment) {
   Json json = Llama2();
   for (const char* pieces : {"a a", "aa aa", "aaaa aaaa"}) {
