@@ -1,6 +1,7 @@
 // Bad input through the front door: a clear error, the right exit code, nothing lost.
 #include <sys/mount.h>
 
+#include "packed_bytes.h"
 #include "small_run.h"
 
 namespace hone {
@@ -116,6 +117,62 @@ TEST_F(BadInputTest, APromptOverTheLimitIsThreeAndNamedByLine) {
   ExpectFails({"train", "grpo.toml", "--set", "run.name=l1", "--set", "data.train=long.jsonl",
                "--set", "rollout.max_prompt_length=16"},
               3, {"long.jsonl", "line 2", "16"});
+}
+
+TEST_F(BadInputTest, BadRowsAreSkippedAndCountedWhenAskedFor) {
+  run->place.Write("mixed.jsonl", "{\"prompt\": \"1+1=\", \"answer\": \"2\"}\nno\n{\"prompt\": \"" +
+                                      std::string(40, '1') + "\", \"answer\": \"2\"}\n");
+  const std::vector<std::string> arguments = {
+      "train", "grpo.toml",          "--set", "data.train=mixed.jsonl",
+      "--set", "run.steps=1",        "--set", "rollout.max_prompt_length=16",
+      "--set", "data.on_error=skip", "--set"};
+  auto skipping = arguments;
+  skipping.push_back("run.name=skipping");
+  const Outcome outcome = run->place.Run(skipping);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  for (const std::string part : {"2 of 3 rows are skipped", "1 no JSON object", "1 prompt too long",
+                                 "mixed.jsonl: line 2"}) {
+    EXPECT_NE(outcome.err.find(part), std::string::npos) << part << outcome.err;
+  }
+  const auto report = nlohmann::json::parse(Slurp(run->Folder("skipping") / "data.json"));
+  EXPECT_EQ(report["kept"], 1);
+  EXPECT_EQ(report["skipped"]["prompt too long"], 1);
+  ExpectFails({"train", "grpo.toml", "--set", "run.name=b3", "--set", "data.train=mixed.jsonl",
+               "--set", "data.on_error=never"},
+              2, {"on_error", "\"stop\"", "\"skip\""});
+  ExpectFails(
+      {"train", "grpo.toml", "--set", "run.name=b4", "--set", "data.prompt_template=\\boxed{}"}, 2,
+      {"prompt_template", "{{"});
+}
+
+TEST_F(BadInputTest, ADataFileThatIsCutOrOfAnotherFormatIsThreeInEveryCommand) {
+  const std::string packed = testing::Gzip(Slurp(run->place / "train.jsonl"));
+  run->place.Write("cut.jsonl.gz", packed.substr(0, packed.size() / 2));
+  run->place.Write("lfs.parquet", "version https://git-lfs.github.com/spec/v1\n");
+  for (const std::vector<std::string>& parts :
+       {std::vector<std::string>{"cut.jsonl.gz", "line ", "gzip"},
+        {"lfs.parquet", "git lfs pull"}}) {
+    const std::string& file = parts[0];
+    ExpectFails({"train", "grpo.toml", "--set", "run.name=c1", "--set", "data.train=" + file,
+                 "--set", "data.on_error=skip"},
+                3, parts);
+    ExpectFails({"sft", "sft.toml", "--set", "run.name=c2", "--set", "data.train=" + file, "--set",
+                 "data.on_error=skip"},
+                3, parts);
+    ExpectFails({"generate", "--model", "model", "--prompts", file}, 3, parts);
+    ExpectFails({"logprobs", "--model", "model", "--input", file}, 3, {file});
+    ExpectFails({"eval", "--model", "model", "--data", file, "--verifier", "arithmetic"}, 3, parts);
+    ExpectFails({"score", "--verifier", "format", "--input", file}, 3, {file});
+  }
+}
+
+TEST_F(BadInputTest, ParquetWithoutItsReaderNamesTheCommandThatMendsIt) {
+  run->place.Write("data.parquet", "PAR1....PAR1");
+  const Outcome outcome =
+      run->place.Run({"generate", "--model", "model", "--prompts", "data.parquet"},
+                     {"HONE_PARQUET_MODULE=/nowhere/libhone_parquet.so"});
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("make parquet"), std::string::npos) << outcome.err;
 }
 
 TEST_F(BadInputTest, ARunIsNotOverwritten) {
