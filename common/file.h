@@ -26,6 +26,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Takes the whole pages within `part` out of this process's memory; touched again, they are read
+  // again. For files that are gone through once and would otherwise stay resident to the end.
+  void Release(std::span<const std::byte> part) const;
 
  private:
   const std::byte* data_ = nullptr;

@@ -10,7 +10,8 @@ namespace hone {
 using Json = nlohmann::json;                 // keys sorted
 using OrderedJson = nlohmann::ordered_json;  // keys as written
 
-// Parses a whole file. Throws FileError with the byte where the text stops being JSON.
+// Parses a whole file. Throws FileError with the byte where the text stops being JSON, or nests
+// deeper than 512: what walks a value may recurse.
 Json ReadJson(const std::filesystem::path& path);
 
 // Parses one line of a JSON Lines file. Throws FileError naming the line.

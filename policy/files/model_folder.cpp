@@ -83,7 +83,7 @@ void CheckVocabulary(const Tokenizer& tokenizer, const fs::path& tokenizer_json,
                               tokenizer.vocab_size() - 1, config.vocab_size));
 }
 
-ModelFolder LoadModelFolder(const fs::path& path, bool with_weights) {
+ModelFolder LoadModelFolder(const fs::path& path, bool with_weights, int threads) {
   if (!fs::is_directory(path))
     throw FileError(path.string(), "", "expected a folder with config.json");
   ModelFolder model;
@@ -100,7 +100,7 @@ ModelFolder LoadModelFolder(const fs::path& path, bool with_weights) {
   for (const char* name : kCompanions) {
     if (fs::exists(path / name)) model.companions.emplace_back(name, ReadFile(path / name));
   }
-  if (with_weights) model.weights = ReadWeights(path, model.config, model.layout);
+  if (with_weights) model.weights = ReadWeights(path, model.config, model.layout, threads);
   return model;
 }
 

@@ -47,8 +47,9 @@ void CheckVocabulary(const Tokenizer& tokenizer, const std::filesystem::path& to
                      const ModelConfig& config);
 
 // Throws FileError for whatever is missing or is not what it claims to be. `with_weights = false`
-// reads everything but the tensors.
-ModelFolder LoadModelFolder(const std::filesystem::path& path, bool with_weights = true);
+// reads everything but the tensors. Weights are read by `threads` threads (0: all cores).
+ModelFolder LoadModelFolder(const std::filesystem::path& path, bool with_weights = true,
+                            int threads = 0);
 
 // Writes weights and companions into an existing folder (the inside of a staged one):
 // model.safetensors and every companion. Tensors are fp32, in order of the layout, with metadata
