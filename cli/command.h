@@ -15,6 +15,7 @@ void AddLogprobsCommand(CLI::App& program);
 void AddTokenizeCommand(CLI::App& program);
 void AddScoreCommand(CLI::App& program);
 void AddEvalCommand(CLI::App& program);
+void AddExportCommand(CLI::App& program);
 void AddBenchCommand(CLI::App& program);
 
 }  // namespace hone

@@ -26,6 +26,7 @@ int Main(int argc, char** argv) {
   AddTokenizeCommand(program);
   AddScoreCommand(program);
   AddEvalCommand(program);
+  AddExportCommand(program);
   AddBenchCommand(program);
   try {
     program.parse(argc, argv);

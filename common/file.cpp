@@ -117,11 +117,17 @@ void SyncFolder(const fs::path& path) {
 }
 
 void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
-  const fs::path beside = path.string() + ".partial";
-  try {
+  WriteFileAtomically(path, [&](const fs::path& beside) {
     FileWriter writer(beside);
     writer.Write(bytes);
     writer.Close();
+  });
+}
+
+void WriteFileAtomically(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+  const fs::path beside = path.string() + ".partial";
+  try {
+    fill(beside);
   } catch (...) {
     ::unlink(beside.c_str());
     throw;

@@ -18,6 +18,10 @@ std::string ReadFile(const std::filesystem::path& path);
 // Throws RunError (with the reason of the system, e.g. no space left) and leaves what was there.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
 
+// The same for a file too large for memory: `fill` writes and syncs the file it is given.
+void WriteFileAtomically(const std::filesystem::path& path,
+                         const std::function<void(const std::filesystem::path&)>& fill);
+
 // A read-only memory map of a whole file. Throws FileError.
 class MappedFile {
  public:

@@ -177,4 +177,34 @@ std::shared_ptr<const Weights> ReadWeights(const fs::path& folder, const ModelCo
   return MakeWeights(layout, std::move(data), 0, Fingerprint(layout, hashes));
 }
 
+void WriteWeights(const fs::path& folder, const WeightsLayout& layout, std::span<const float> data,
+                  const WeightsFormat& format) {
+  std::vector<std::vector<SafetensorsTensor>> shards(1);
+  uint64_t shard_bytes = 0, total_bytes = 0;
+  for (const TensorSpec& spec : layout.tensors) {
+    const uint64_t bytes = static_cast<uint64_t>(spec.size) * FloatTypeBytes(format.type);
+    if (!shards.back().empty() && bytes > format.max_shard_bytes - shard_bytes) {
+      shards.emplace_back();
+      shard_bytes = 0;
+    }
+    shards.back().push_back(
+        {spec.name, spec.shape,
+         data.subspan(static_cast<size_t>(spec.offset), static_cast<size_t>(spec.size))});
+    shard_bytes = std::min(shard_bytes + bytes, format.max_shard_bytes);
+    total_bytes += bytes;
+  }
+  OrderedJson index = {{"metadata", {{"total_size", total_bytes}}}};
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const std::string name =
+        shards.size() == 1 ? "model.safetensors"
+                           : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+    WriteSafetensors(folder / name, shards[i], {{"format", "pt"}}, format.type);
+    for (const SafetensorsTensor& tensor : shards[i]) index["weight_map"][tensor.name] = name;
+  }
+  if (shards.size() == 1) return;
+  FileWriter writer(folder / "model.safetensors.index.json");
+  writer.Write(index.dump(2) + "\n");
+  writer.Close();
+}
+
 }  // namespace hone
