@@ -77,50 +77,83 @@ TileFunction WideTile(int64_t rows) {
   }
 }
 
-// `rows` rows (at most a tile) of columns [begin, begin + vectors * 16).
-void RunTile(const MatmulBlock& block, TileFunction tile, int64_t row, int64_t column,
-             int64_t depth) {
-  const int64_t panel_stride = block.k * 32, begin = depth * kDepth;
+// The rows of a tile over a part of the depth. Where their stride is a multiple of 4 KiB, as with
+// many hidden sizes, they would all lie in the same set of the first-level cache and push each
+// other out; then they are copied side by side.
+class TileRows {
+ public:
+  void Take(const float* a, int64_t lda, int64_t rows, int64_t depth) {
+    a_ = a;
+    lda_ = lda;
+    if (lda % 1024 != 0 || rows <= 4) return;
+    for (int64_t row = 0; row < rows; ++row) {
+      const float* from = a + row * lda;
+      float* to = copy_ + row * kStride;
+      for (int64_t i = 0; i < depth; i += 16) {
+        const int64_t n = Smaller(16, depth - i);
+        StoreN(to + i, LoadN(from + i, n), n);
+      }
+    }
+    a_ = copy_;
+    lda_ = kStride;
+  }
+  const float* a() const { return a_; }
+  int64_t lda() const { return lda_; }
+
+ private:
+  static constexpr int64_t kStride = kDepth + 16;
+  const float* a_ = nullptr;
+  int64_t lda_ = 0;
+  alignas(64) float copy_[kTileRows * kStride];
+};
+
+// Columns [column, column + width of the tile) of a tile's rows, from step `begin` of the depth on.
+void RunTile(const MatmulBlock& block, TileFunction tile, const TileRows& rows, int64_t row,
+             int64_t column, int64_t begin) {
+  const int64_t panel_stride = block.k * 32;
   const bool last = begin + kDepth >= block.k;
-  tile({.a = block.a + row * block.lda + begin,
-        .lda = block.lda,
+  tile({.a = rows.a(),
+        .lda = rows.lda(),
         .step = 1,
         .b = block.panels + column / 32 * panel_stride + begin * 32 + column % 32,
         .panel_stride = panel_stride,
-        .k = last ? block.k - begin : kDepth,
+        .k = Smaller(kDepth, block.k - begin),
         .c = block.c + row * block.ldc + column,
         .ldc = block.ldc,
         .columns = block.columns - column,
         .bias = last && block.bias != nullptr ? block.bias + column : nullptr,
-        .from_c = block.accumulate || depth > 0});
+        .from_c = block.accumulate || begin > 0});
 }
 
-int64_t Depths(const MatmulBlock& block) {  // one even for k = 0: c is written
-  return block.k == 0 ? 1 : (block.k + kDepth - 1) / kDepth;
-}
-
-// Fewer rows than a tile: panels side by side, each read once from top to bottom.
+// Fewer rows than a tile: panels side by side, each read once.
 void FewRows(const MatmulBlock& block) {
   const TileFunction narrow = NarrowTile<false>(block.rows), wide = WideTile(block.rows);
   const int64_t wide_columns = VectorsFor(static_cast<int>(block.rows)) * 16;
-  for (int64_t column = 0; column < block.columns;) {
-    const bool fits = wide != nullptr && column + wide_columns <= block.columns;
-    for (int64_t depth = 0; depth < Depths(block); ++depth) {
-      RunTile(block, fits ? wide : narrow, 0, column, depth);
+  TileRows rows;
+  for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {  // k = 0: c is written
+    rows.Take(block.a + begin, block.lda, block.rows, Smaller(kDepth, block.k - begin));
+    for (int64_t column = 0; column < block.columns;) {
+      const bool fits = wide != nullptr && column + wide_columns <= block.columns;
+      RunTile(block, fits ? wide : narrow, rows, 0, column, begin);
+      column += fits ? wide_columns : kTileVectors * 16;
     }
-    column += fits ? wide_columns : kTileVectors * 16;
   }
 }
 
 void Block(const MatmulBlock& block) {
   if (block.rows < kTileRows) return FewRows(block);
+  const int64_t tile_rows = EvenPart(block.rows, kTileRows);
+  TileRows rows;
   for (int64_t group = 0; group < block.columns; group += kGroupColumns) {
     const int64_t end = Smaller(group + kGroupColumns, block.columns);
-    for (int64_t depth = 0; depth < Depths(block); ++depth) {
-      for (int64_t row = 0; row < block.rows; row += kTileRows) {
-        const TileFunction tile = NarrowTile<false>(Smaller(kTileRows, block.rows - row));
+    for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {
+      for (int64_t row = 0; row < block.rows; row += tile_rows) {
+        const int64_t count = Smaller(tile_rows, block.rows - row);
+        const TileFunction tile = NarrowTile<false>(count);
+        rows.Take(block.a + row * block.lda + begin, block.lda, count,
+                  Smaller(kDepth, block.k - begin));
         for (int64_t column = group; column < end; column += kTileVectors * 16) {
-          RunTile(block, tile, row, column, depth);
+          RunTile(block, tile, rows, row, column, begin);
         }
       }
     }
@@ -158,18 +191,25 @@ void PackTiles(const float* source, int64_t ld, int64_t t, int64_t columns, int6
 }
 
 // Each group of panels is packed when the rows come to it: for hundreds of rows that costs nothing.
+// Wider groups than above, and less deep: rows of gradients are long, and come from memory.
+constexpr int64_t kRowsDepth = 384, kRowsColumns = 256;
+static_assert(kRowsDepth <= kDepth);
+
 void RowsBlock(const MatmulRowsBlock& block) {
-  for (int64_t group = 0; group < block.columns; group += kGroupColumns) {
-    const int64_t columns = Smaller(kGroupColumns, block.columns - group);
-    for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {
-      const int64_t depth = Smaller(kDepth, block.k - begin);  // 0 for k = 0: c is written
+  TileRows rows;
+  for (int64_t group = 0; group < block.columns; group += kRowsColumns) {
+    const int64_t columns = Smaller(kRowsColumns, block.columns - group);
+    for (int64_t begin = 0; begin < block.k || begin == 0; begin += kRowsDepth) {
+      const int64_t depth = Smaller(kRowsDepth, block.k - begin);  // 0 for k = 0: c is written
       PackTiles<true>(block.b + begin * block.ldb + group, block.ldb, depth, columns, 32,
                       block.scratch);
       for (int64_t row = 0; row < block.rows; row += kTileRows) {
-        const TileFunction tile = NarrowTile<false>(Smaller(kTileRows, block.rows - row));
+        const int64_t count = Smaller(kTileRows, block.rows - row);
+        const TileFunction tile = NarrowTile<false>(count);
+        rows.Take(block.a + row * block.lda + begin, block.lda, count, depth);
         for (int64_t column = 0; column < columns; column += kTileVectors * 16) {
-          tile({.a = block.a + row * block.lda + begin,
-                .lda = block.lda,
+          tile({.a = rows.a(),
+                .lda = rows.lda(),
                 .step = 1,
                 .b = block.scratch + column / 32 * 32 * depth + column % 32,
                 .panel_stride = 0,
@@ -227,7 +267,7 @@ void GradWeight(const GradWeightBlock& block) {
 namespace HONE_ISA_NAMESPACE {
 const MatmulKernels kMatmul = {
     .tile_rows = kTileRows,
-    .rows_scratch = kDepth * kGroupColumns,
+    .rows_scratch = kRowsDepth * kRowsColumns,
     .grad_scratch = kGradDepth * (kGradColumns + kGradRows),
     .block = Block,
     .rows_block = RowsBlock,

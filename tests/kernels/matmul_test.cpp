@@ -10,12 +10,14 @@ namespace {
 struct Shape {
   int64_t m, k, n;
 };
-const Shape kShapes[] = {
-    {1, 1, 1},     {1, 7, 33},     {2, 64, 256},  {3, 17, 31},    {4, 300, 97}, {5, 16, 130},
-    {7, 513, 32},  {11, 40, 65},   {12, 129, 64}, {13, 256, 96},  {24, 3, 16},  {25, 270, 48},
-    {64, 128, 17}, {100, 33, 384}, {3, 0, 5},     {26, 1600, 40}, {600, 5, 70}};
+const Shape kShapes[] = {{1, 1, 1},     {1, 7, 33},     {2, 64, 256},   {3, 17, 31},
+                         {4, 300, 97},  {5, 16, 130},   {7, 513, 32},   {11, 40, 65},
+                         {12, 129, 64}, {13, 256, 96},  {24, 3, 16},    {25, 270, 48},
+                         {64, 128, 17}, {100, 33, 384}, {3, 0, 5},      {26, 1600, 40},
+                         {600, 5, 70},  {3, 1021, 40},  {10, 1021, 70}, {26, 2045, 40}};
 
-// With row strides larger than the rows; what lies between them must not change.
+// With row strides larger than the rows; what lies between them must not change. Strides of 1024
+// and 2048 are among them: multiples of 4 KiB, whose rows share a set of the first-level cache.
 struct Problem {
   explicit Problem(const Shape& shape)
       : m(shape.m),
