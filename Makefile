@@ -35,6 +35,7 @@ countdown: build
 
 # Against transformers and TRL, in a Python environment of its own. Takes minutes and 3 GB.
 parity: build
+	cmake --build $(BUILD) -j $(JOBS) --target safetensors_verdict
 	HONE=$(abspath $(BUILD)/hone) tests/parity/run.sh
 
 # Everything of docs/benchmarks.md, on this machine; the better part of an hour on 2 cores. BENCH="--only matmul": some of it (bench/run_all).

@@ -16,6 +16,7 @@ void AddTokenizeCommand(CLI::App& program);
 void AddTrainTokenizerCommand(CLI::App& program);
 void AddScoreCommand(CLI::App& program);
 void AddEvalCommand(CLI::App& program);
+void AddExportCommand(CLI::App& program);
 void AddBenchCommand(CLI::App& program);
 
 }  // namespace hone

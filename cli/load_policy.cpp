@@ -20,7 +20,7 @@ void AddPolicyFlags(CLI::App& command, PolicyFlags* flags) {
 
 LoadedPolicy LoadPolicy(const PolicyFlags& flags) {
   LoadedPolicy policy;
-  policy.folder = LoadModelFolder(flags.model);
+  policy.folder = LoadModelFolder(flags.model, /*with_weights=*/true, flags.threads);
   BackendOptions options;
   options.name = flags.backend;
   options.device = flags.device;

@@ -27,6 +27,7 @@ int Main(int argc, char** argv) {
   AddTrainTokenizerCommand(program);
   AddScoreCommand(program);
   AddEvalCommand(program);
+  AddExportCommand(program);
   AddBenchCommand(program);
   try {
     program.parse(argc, argv);

@@ -13,6 +13,10 @@ add_library(hone_flags INTERFACE)
 target_compile_options(hone_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -ffp-contract=off
                                             -Wno-restrict  # GCC 12 sees overlaps in std::string that are none
                                             $<$<BOOL:${HONE_WERROR}>:-Werror>)
+if(HONE_FUZZ)
+  set(HONE_SANITIZE address,undefined)
+  target_compile_options(hone_flags INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-recover=undefined)
+endif()
 if(HONE_SANITIZE)
   target_compile_options(hone_flags INTERFACE -fsanitize=${HONE_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(hone_flags INTERFACE -fsanitize=${HONE_SANITIZE})

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -78,6 +79,13 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void MappedFile::Release(std::span<const std::byte> part) const {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(part.data()), end = begin + part.size();
+  const uintptr_t first = (begin + page - 1) / page * page, last = end / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
+}
+
 FileWriter::FileWriter(const fs::path& path) : path_(path) {
   fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd_ < 0) ThrowWrite(path_, errno);
@@ -117,11 +125,17 @@ void SyncFolder(const fs::path& path) {
 }
 
 void WriteFileAtomically(const fs::path& path, std::string_view bytes) {
-  const fs::path beside = path.string() + ".partial";
-  try {
+  WriteFileAtomically(path, [&](const fs::path& beside) {
     FileWriter writer(beside);
     writer.Write(bytes);
     writer.Close();
+  });
+}
+
+void WriteFileAtomically(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+  const fs::path beside = path.string() + ".partial";
+  try {
+    fill(beside);
   } catch (...) {
     ::unlink(beside.c_str());
     throw;

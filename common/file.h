@@ -20,6 +20,10 @@ std::string ReadFile(const std::filesystem::path& path);
 // Throws RunError (with the reason of the system, e.g. no space left) and leaves what was there.
 void WriteFileAtomically(const std::filesystem::path& path, std::string_view bytes);
 
+// The same for a file too large for memory: `fill` writes and syncs the file it is given.
+void WriteFileAtomically(const std::filesystem::path& path,
+                         const std::function<void(const std::filesystem::path&)>& fill);
+
 // A read-only memory map of a whole file. Throws FileError.
 class MappedFile {
  public:
@@ -28,6 +32,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Takes the whole pages within `part` out of this process's memory; touched again, they are read
+  // again. For files that are gone through once and would otherwise stay resident to the end.
+  void Release(std::span<const std::byte> part) const;
 
  private:
   const std::byte* data_ = nullptr;

@@ -1,11 +1,11 @@
 #include "common/hash.h"
 
 #include <fmt/format.h>
+#define XXH_STATIC_LINKING_ONLY  // the state of a stream as a complete type
 #include <xxhash.h>
 
 #include <charconv>
 #include <fstream>
-#include <memory>
 #include <vector>
 
 #include "common/error.h"
@@ -23,20 +23,33 @@ Hash128 HashBytes(std::span<const std::byte> bytes) {
   return HashBytes(bytes.data(), bytes.size());
 }
 
+struct Hasher::State {
+  XXH3_state_t xxh;
+};
+
+Hasher::Hasher() : state_(std::make_unique<State>()) { XXH3_128bits_reset(&state_->xxh); }
+Hasher::~Hasher() = default;
+
+void Hasher::Update(const void* data, size_t size) {
+  XXH3_128bits_update(&state_->xxh, data, size);
+}
+
+Hash128 Hasher::Digest() const {
+  const XXH128_hash_t hash = XXH3_128bits_digest(&state_->xxh);
+  return {hash.high64, hash.low64};
+}
+
 Hash128 HashFile(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw FileError(path.string(), "", "cannot be opened");
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
-                                                                              XXH3_freeState);
-  XXH3_128bits_reset(state.get());
+  Hasher hasher;
   std::vector<char> part(size_t{1} << 20);
   while (file) {
     file.read(part.data(), static_cast<std::streamsize>(part.size()));
-    XXH3_128bits_update(state.get(), part.data(), static_cast<size_t>(file.gcount()));
+    hasher.Update(part.data(), static_cast<size_t>(file.gcount()));
   }
   if (file.bad()) throw FileError(path.string(), "", "cannot be read");
-  const XXH128_hash_t hash = XXH3_128bits_digest(state.get());
-  return {hash.high64, hash.low64};
+  return hasher.Digest();
 }
 
 bool ParseHash(const std::string& text, Hash128* hash) {

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -18,6 +19,22 @@ struct Hash128 {
 
 Hash128 HashBytes(std::span<const std::byte> bytes);
 Hash128 HashBytes(const void* data, size_t size);
+
+// Of bytes that come in parts: the same hash as of all of them at once.
+class Hasher {
+ public:
+  Hasher();
+  ~Hasher();
+  Hasher(const Hasher&) = delete;
+  Hasher& operator=(const Hasher&) = delete;
+  void Update(const void* data, size_t size);
+  Hash128 Digest() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 // Of a file's bytes, read a part at a time. Throws FileError.
 Hash128 HashFile(const std::filesystem::path& path);
 // Parses what Hex() printed; false when the text is not 32 hexadecimal digits.

@@ -7,8 +7,6 @@
 
 #include "common/error.h"
 #include "common/file.h"
-#include "policy/files/checkpoint_tensors.h"
-#include "policy/files/safetensors.h"
 
 namespace hone {
 namespace fs = std::filesystem;
@@ -52,13 +50,19 @@ void ReadIds(const Json& json, const fs::path& path, const ModelConfig& model,
   one("bos_token_id", &config->bos_token_id);
 }
 
-// A tensor's data type as config.json names it would make a reader narrow the fp32 that is written.
-std::string WithFloat32(const std::string& config_json) {
+// config.json naming the type of the weights beside it: a reader would narrow or widen them to
+// another. transformers 5 writes "dtype", 4 "torch_dtype".
+std::string WithDtype(const std::string& config_json, FloatType type) {
+  const char* name = type == FloatType::kF32   ? "float32"
+                     : type == FloatType::kF16 ? "float16"
+                                               : "bfloat16";
   OrderedJson config = OrderedJson::parse(config_json);
+  const bool old = config.contains("torch_dtype");
   bool changed = false;
   for (const char* key : {"dtype", "torch_dtype"}) {
-    if (!config.contains(key) || config[key] == "float32") continue;
-    config[key] = "float32";
+    const bool wanted = config.contains(key) || (!old && std::string_view(key) == "dtype");
+    if (!wanted || (config.contains(key) && config[key] == name)) continue;
+    config[key] = name;
     changed = true;
   }
   return changed ? config.dump(2) + "\n" : config_json;
@@ -83,7 +87,7 @@ void CheckVocabulary(const Tokenizer& tokenizer, const fs::path& tokenizer_json,
                               tokenizer.vocab_size() - 1, config.vocab_size));
 }
 
-ModelFolder LoadModelFolder(const fs::path& path, bool with_weights) {
+ModelFolder LoadModelFolder(const fs::path& path, bool with_weights, int threads) {
   if (!fs::is_directory(path))
     throw FileError(path.string(), "", "expected a folder with config.json");
   ModelFolder model;
@@ -100,24 +104,18 @@ ModelFolder LoadModelFolder(const fs::path& path, bool with_weights) {
   for (const char* name : kCompanions) {
     if (fs::exists(path / name)) model.companions.emplace_back(name, ReadFile(path / name));
   }
-  if (with_weights) model.weights = ReadWeights(path, model.config, model.layout);
+  if (with_weights) model.weights = ReadWeights(path, model.config, model.layout, threads);
   return model;
 }
 
 void WriteModelFiles(const fs::path& folder, const ModelFolder& model, const WeightsLayout& layout,
-                     std::span<const float> data) {
+                     std::span<const float> data, const WeightsFormat& format) {
   for (const auto& [name, bytes] : model.companions) {
     FileWriter writer(folder / name);
-    writer.Write(name == "config.json" ? WithFloat32(bytes) : bytes);
+    writer.Write(name == "config.json" ? WithDtype(bytes, format.type) : bytes);
     writer.Close();
   }
-  std::vector<SafetensorsTensor> tensors;
-  for (const TensorSpec& spec : layout.tensors) {
-    tensors.push_back(
-        {spec.name, spec.shape,
-         data.subspan(static_cast<size_t>(spec.offset), static_cast<size_t>(spec.size))});
-  }
-  WriteSafetensors(folder / "model.safetensors", tensors, {{"format", "pt"}});
+  WriteWeights(folder, layout, data, format);
 }
 
 }  // namespace hone

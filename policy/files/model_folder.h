@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/json.h"
+#include "policy/files/checkpoint_tensors.h"
 #include "policy/model/config.h"
 #include "policy/model/weights.h"
 #include "policy/text/tokenizer.h"
@@ -47,13 +48,14 @@ void CheckVocabulary(const Tokenizer& tokenizer, const std::filesystem::path& to
                      const ModelConfig& config);
 
 // Throws FileError for whatever is missing or is not what it claims to be. `with_weights = false`
-// reads everything but the tensors.
-ModelFolder LoadModelFolder(const std::filesystem::path& path, bool with_weights = true);
+// reads everything but the tensors. Weights are read by `threads` threads (0: all cores).
+ModelFolder LoadModelFolder(const std::filesystem::path& path, bool with_weights = true,
+                            int threads = 0);
 
-// Writes weights and companions into an existing folder (the inside of a staged one):
-// model.safetensors and every companion. Tensors are fp32, in order of the layout, with metadata
-// {"format": "pt"}.
+// Writes weights and companions into an existing folder (the inside of a staged one): safetensors
+// as `format` says, and every companion, config.json with the dtype that was written.
 void WriteModelFiles(const std::filesystem::path& folder, const ModelFolder& model,
-                     const WeightsLayout& layout, std::span<const float> data);
+                     const WeightsLayout& layout, std::span<const float> data,
+                     const WeightsFormat& format = {});
 
 }  // namespace hone

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "common/error.h"
@@ -13,10 +12,10 @@
 namespace hone {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "safetensors is little-endian");
-
 constexpr size_t kLengthBytes = 8;
 constexpr uint64_t kMostHeaderBytes = 100'000'000;
+constexpr size_t kPart = size_t{1} << 16;      // numbers: what is converted and hashed at once
+constexpr size_t kReleased = size_t{4} << 20;  // bytes of the map that leave memory at once
 
 std::string_view HeaderOf(std::span<const std::byte> bytes, const std::string& path) {
   if (bytes.size() < kLengthBytes) {
@@ -97,23 +96,6 @@ void CheckTiling(std::vector<SafetensorsHeader::Tensor>* tensors, uint64_t data_
   }
 }
 
-float WidenHalf(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
-  const uint32_t exponent = half >> 10 & 0x1F, fraction = half & 0x3FF;
-  if (exponent == 0) {  // zero or subnormal: fraction × 2^-24, exact in fp32
-    return std::bit_cast<float>(sign |
-                                std::bit_cast<uint32_t>(static_cast<float>(fraction) * 0x1p-24f));
-  }
-  const uint32_t wide = exponent == 0x1F ? 0xFF : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
-uint16_t Load16(const std::byte* at) {
-  uint16_t value;
-  std::memcpy(&value, at, sizeof(value));
-  return value;
-}
-
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path), file_(path) {
@@ -130,47 +112,46 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : path_(path
   metadata_ = std::move(header.metadata);
 }
 
-void ReadFloats(const SafetensorsFile& file, const std::string& name, std::span<float> out) {
+void ReadFloats(const SafetensorsFile& file, const std::string& name, std::span<float> out,
+                Hasher* hasher) {
   const std::string where = fmt::format("tensor {}", Dump(Json(name)));
   const auto found = file.entries().find(name);
   if (found == file.entries().end()) throw FileError(file.path().string(), where, "is missing");
   const SafetensorsEntry& entry = found->second;
-  if (entry.dtype != "F32" && entry.dtype != "F16" && entry.dtype != "BF16") {
+  const std::optional<FloatType> type = ParseFloatType(entry.dtype);
+  if (!type) {
     throw FileError(file.path().string(), where,
                     fmt::format("has dtype {}, expected F32, F16 or BF16", entry.dtype));
   }
-  const size_t width = entry.dtype == "F32" ? 4 : 2;
+  const size_t width = FloatTypeBytes(*type);
   if (entry.bytes.size() != out.size() * width) {
     throw FileError(
         file.path().string(), where,
         fmt::format("has {} elements, expected {}", entry.bytes.size() / width, out.size()));
   }
-  const std::byte* at = entry.bytes.data();
-  if (entry.dtype == "F32") {
-    if (!out.empty()) std::memcpy(out.data(), at, entry.bytes.size());
-  } else if (entry.dtype == "BF16") {
-    for (float& value : out) {
-      value = std::bit_cast<float>(uint32_t{Load16(at)} << 16);
-      at += width;
-    }
-  } else {
-    for (float& value : out) {
-      value = WidenHalf(Load16(at));
-      at += width;
+  size_t released = 0;  // bytes
+  for (size_t i = 0; i < out.size(); i += kPart) {
+    const std::span<float> part = out.subspan(i, std::min(kPart, out.size() - i));
+    Widen(*type, entry.bytes.data() + i * width, part);
+    if (hasher != nullptr) hasher->Update(part.data(), part.size_bytes());
+    const size_t done = (i + part.size()) * width;
+    if (done - released >= kReleased || i + part.size() == out.size()) {
+      file.map().Release(entry.bytes.subspan(released, done - released));
+      released = done;
     }
   }
 }
 
 void WriteSafetensors(const std::filesystem::path& path, std::span<const SafetensorsTensor> tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata, FloatType type) {
   OrderedJson header = OrderedJson::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t end = 0;
   for (const SafetensorsTensor& tensor : tensors) {
     const uint64_t begin = end;
-    end += tensor.data.size_bytes();
+    end += tensor.data.size() * FloatTypeBytes(type);
     header[tensor.name] = {
-        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
+        {"dtype", FloatTypeName(type)}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
   }
   std::string text = Dump(header);
   // Spaces up to a multiple of 8, so that the data is aligned in a memory map.
@@ -179,8 +160,14 @@ void WriteSafetensors(const std::filesystem::path& path, std::span<const Safeten
   FileWriter writer(path);
   writer.Write(&length, sizeof(length));
   writer.Write(text);
-  for (const SafetensorsTensor& tensor : tensors)
-    writer.Write(tensor.data.data(), tensor.data.size_bytes());
+  std::vector<std::byte> bytes(kPart * FloatTypeBytes(type));
+  for (const SafetensorsTensor& tensor : tensors) {
+    for (size_t i = 0; i < tensor.data.size(); i += kPart) {
+      const auto part = tensor.data.subspan(i, std::min(kPart, tensor.data.size() - i));
+      Narrow(type, part, bytes.data());
+      writer.Write(bytes.data(), part.size() * FloatTypeBytes(type));
+    }
+  }
   writer.Close();
 }
 

@@ -12,6 +12,10 @@ namespace {
 
 constexpr size_t kMostTensors = 1 << 17;
 constexpr int kMostNesting = 64;
+// Far above what is written anywhere; they keep what is made of a header near its own size.
+constexpr size_t kMostAxes = 64;
+constexpr size_t kMostKeys = 1 << 16;   // of the metadata, or of a tensor's entry
+constexpr size_t kLongestQuoted = 200;  // bytes of a name that an error repeats
 
 // Called by the JSON parser for each token of the header.
 class HeaderReader : public nlohmann::json_sax<Json> {
@@ -59,6 +63,8 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     } else {
       key_ = key;
     }
+    if (place_ != Place::kTop && keys.size() == kMostKeys)
+      Fail(Where(), fmt::format("more than {} keys", kMostKeys));
     if (!keys.insert(key).second)
       Fail(Where(), fmt::format("the key {} stands here twice", Quote(key)));
     // The format allows keys of other writers in a tensor's entry; whatever they hold is passed
@@ -91,7 +97,10 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     if (ignored_ > 0) return Ignore();
     if (place_ == Place::kShape) {
       if (value > INT64_MAX) Fail(Where(), fmt::format("the size {} in shape is too large", value));
-      header.tensors.back().shape.push_back(static_cast<int64_t>(value));
+      std::vector<int64_t>& shape = header.tensors.back().shape;
+      if (shape.size() == kMostAxes)
+        Fail(Where(), fmt::format("shape has more than {} sizes", kMostAxes));
+      shape.push_back(static_cast<int64_t>(value));
     } else if (place_ == Place::kOffsets) {
       if (offsets_ < 2)
         (offsets_ == 0 ? header.tensors.back().begin : header.tensors.back().end) = value;
@@ -136,7 +145,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   [[noreturn]] void Fail(const std::string& where, const std::string& message) const {
     throw FileError(path_, where, message);
   }
-  static std::string Quote(const std::string& text) { return Dump(Json(text)); }
+  static std::string Quote(const std::string& text) {
+    return Dump(Json(text.size() <= kLongestQuoted ? text : text.substr(0, kLongestQuoted) + "…"));
+  }
   std::string Where() const {
     return name_.empty() ? "header" : fmt::format("tensor {}", Quote(name_));
   }
@@ -184,6 +195,11 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
 SafetensorsHeader ParseSafetensorsHeader(std::string_view json, const std::filesystem::path& path) {
   HeaderReader reader(path);
+  // The parser would take a NUL for the end of its input.
+  if (const size_t nul = json.find('\0'); nul != std::string_view::npos) {
+    throw FileError(path.string(), fmt::format("byte {} of the header", nul + 1),
+                    "expected JSON, found something else");
+  }
   Json::sax_parse(json.begin(), json.end(), &reader);
   return std::move(reader.header);
 }

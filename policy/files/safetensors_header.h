@@ -23,7 +23,8 @@ struct SafetensorsHeader {
 };
 
 // Throws FileError (naming `path`) for anything but the header of the format: no JSON object, a key
-// twice, a value of another type, more than 131,072 tensors, nesting beyond 64.
+// twice, a value of another type, more than 131,072 tensors, nesting or axes beyond 64, more than
+// 65,536 keys of metadata.
 SafetensorsHeader ParseSafetensorsHeader(std::string_view json, const std::filesystem::path& path);
 
 // Bytes of one element; 0 for a dtype that is unknown or smaller than a byte.

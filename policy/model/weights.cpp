@@ -96,20 +96,28 @@ WeightsLayout MakeLayout(const ModelConfig& config) {
   return builder.Take();
 }
 
-Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data) {
+Hash128 Fingerprint(const WeightsLayout& layout, std::span<const Hash128> tensors) {
   std::vector<uint64_t> words;
-  for (const TensorSpec& tensor : layout.tensors) {
+  for (size_t i = 0; i < layout.tensors.size(); ++i) {
+    const TensorSpec& tensor = layout.tensors[i];
     AppendHash(HashBytes(tensor.name.data(), tensor.name.size()), &words);
     AppendHash(HashBytes(tensor.shape.data(), tensor.shape.size() * sizeof(int64_t)), &words);
-    AppendHash(
-        HashBytes(data.data() + tensor.offset, static_cast<size_t>(tensor.size) * sizeof(float)),
-        &words);
+    AppendHash(tensors[i], &words);
   }
   return HashBytes(words.data(), words.size() * sizeof(uint64_t));
 }
 
+Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data) {
+  std::vector<Hash128> hashes;
+  for (const TensorSpec& tensor : layout.tensors) {
+    hashes.push_back(
+        HashBytes(data.data() + tensor.offset, static_cast<size_t>(tensor.size) * sizeof(float)));
+  }
+  return Fingerprint(layout, hashes);
+}
+
 std::shared_ptr<const Weights> MakeWeights(const WeightsLayout& layout, Buffer<float> data,
-                                           uint64_t version) {
+                                           uint64_t version, std::optional<Hash128> fingerprint) {
   if (static_cast<int64_t>(data.size()) != layout.size) {
     throw RunError(fmt::format("weights hold {} elements, the layout of the model {}", data.size(),
                                layout.size));
@@ -119,7 +127,7 @@ std::shared_ptr<const Weights> MakeWeights(const WeightsLayout& layout, Buffer<f
   weights->version = version;
   weights->data = std::as_const(*owner).span();
   weights->owner = std::move(owner);
-  weights->fingerprint = Fingerprint(layout, weights->data);
+  weights->fingerprint = fingerprint ? *fingerprint : Fingerprint(layout, weights->data);
   return weights;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,8 +50,13 @@ struct Weights {
 // A hash over the name, shape and bytes of every tensor, in order of the layout.
 Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data);
 
+// The same of the hashes of each tensor's bytes, for who took them while the bytes came by.
+Hash128 Fingerprint(const WeightsLayout& layout, std::span<const Hash128> tensors);
+
+// `fingerprint`, where it is known already, is not computed again.
 std::shared_ptr<const Weights> MakeWeights(const WeightsLayout& layout, Buffer<float> data,
-                                           uint64_t version);
+                                           uint64_t version,
+                                           std::optional<Hash128> fingerprint = std::nullopt);
 
 // N(0, initializer_range) for matrices (as transformers initialises), ones for norms (zeros where
 // norm_offset makes ones of them), zeros for biases; a pure function of the config and the seed.

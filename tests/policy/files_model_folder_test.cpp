@@ -241,8 +241,30 @@ TEST_F(ModelFolderTest, ReadsShards) {
   wrong["model.norm.weight"] = map["model.embed_tokens.weight"];
   WriteText("model.safetensors.index.json", Json{{"weight_map", wrong}}.dump());
   EXPECT_THAT(Refusal(), HasSubstr("tensor \"model.norm.weight\""));
+  WriteText("model.safetensors.index.json",
+            R"({"weight_map":{"a":"x.safetensors","a":"y.safetensors"}})");
+  EXPECT_THAT(Refusal(), HasSubstr("\"a\": this key stands here twice"));
+  WriteText("model.safetensors.index.json", R"({"weight_map":{"a":)" + std::string(1'000'000, '['));
+  EXPECT_THAT(Refusal(), HasSubstr("nested deeper"));
   WriteText("model.safetensors.index.json", "[]");
   EXPECT_THAT(Refusal(), HasSubstr("weight_map"));
+}
+
+TEST_F(ModelFolderTest, ThreadsChangeNoBit) {
+  MakeFolder(Json::parse(kLlama4));
+  const Hash128 expected = Fingerprint(layout_, data_.span());
+  for (const int threads : {1, 2, 5}) {
+    const ModelFolder model = LoadModelFolder(folder_, true, threads);
+    EXPECT_EQ(model.weights->fingerprint, expected) << threads;
+    EXPECT_TRUE(std::equal(data_.begin(), data_.end(), model.weights->data.begin())) << threads;
+  }
+}
+
+TEST_F(ModelFolderTest, ADeepConfigIsRefused) {
+  MakeFolder(Json::parse(kLlama4));
+  WriteText("config.json",
+            R"({"hidden_size":)" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}");
+  EXPECT_THAT(Refusal(), HasSubstr("nested deeper than 512"));
 }
 
 TEST_F(ModelFolderTest, NamesMissingTensors) {

@@ -82,6 +82,24 @@ TEST_F(SafetensorsTest, WidensHalfPrecision) {
   EXPECT_THAT(brain, ElementsAre(1.0f, -123.5f));
 }
 
+TEST_F(SafetensorsTest, NarrowsToTheTypeAskedFor) {
+  const std::vector<float> values = {1, -2.5f, 1.0009765625f, 65504, 0x1p-24f, -0.0f};
+  const std::vector<SafetensorsTensor> tensors = {{"w", {6}, values}};
+  for (const FloatType type : {FloatType::kF32, FloatType::kF16, FloatType::kBf16}) {
+    WriteSafetensors(path_, tensors, {}, type);
+    const SafetensorsFile file(path_);
+    EXPECT_EQ(file.entries().at("w").dtype, FloatTypeName(type));
+    std::vector<float> back(6);
+    Hasher hasher;
+    ReadFloats(file, "w", back, &hasher);
+    EXPECT_EQ(hasher.Digest(), HashBytes(back.data(), 24));
+    EXPECT_EQ(back[1], -2.5f);
+    EXPECT_TRUE(std::signbit(back[5]));
+    EXPECT_EQ(back[2], type == FloatType::kBf16 ? 1.0f : 1.0009765625f);
+    EXPECT_EQ(back[3], type == FloatType::kBf16 ? 65536.0f : 65504.0f);
+  }
+}
+
 TEST_F(SafetensorsTest, ReadFloatsRefusesOtherTypesAndCounts) {
   Write(
       R"({"i":{"dtype":"I32","shape":[2],"data_offsets":[0,8]},"f":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}})",
@@ -118,6 +136,23 @@ TEST_F(SafetensorsTest, RefusesHeadersThatAreNoObject) {
   EXPECT_EQ(Refusal("{}   ", 0), "accepted");
   EXPECT_THAT(Refusal(R"({"a":{"x":)" + std::string(1'000'000, '['), 0),
               HasSubstr("nested deeper"));
+}
+
+TEST_F(SafetensorsTest, ANulIsNotTheEndOfTheHeader) {
+  EXPECT_THAT(Refusal(std::string("{}\0\0", 4), 0), HasSubstr("byte 3 of the header"));
+  EXPECT_THAT(Refusal(std::string("{\"\0\":{}}", 8), 0), HasSubstr("expected JSON"));
+}
+
+TEST_F(SafetensorsTest, AHeaderStaysNearItsOwnSizeInMemory) {
+  std::string axes = R"({"a":{"dtype":"F32","shape":[1)", keys = R"({"__metadata__":{"k":"")";
+  for (int i = 0; i < 70'000; ++i) {
+    axes += ",1";
+    keys += ",\"" + std::to_string(i) + "\":\"\"";
+  }
+  EXPECT_THAT(Refusal(axes + R"(],"data_offsets":[0,4]}})", 4), HasSubstr("more than 64 sizes"));
+  EXPECT_THAT(Refusal(keys + "}}", 0), HasSubstr("more than 65536 keys"));
+  const std::string name(1'000'000, 'n');
+  EXPECT_LT(Refusal("{\"" + name + "\":7}", 0).size(), 1000u);
 }
 
 TEST_F(SafetensorsTest, RefusesEntriesThatAreNotWhatTheFormatSays) {

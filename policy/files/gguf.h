@@ -1,0 +1,68 @@
+// GGUF, version 3: metadata, a table of tensors, the data; little-endian.
+// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/file.h"
+#include "policy/files/ggml_types.h"
+
+namespace hone {
+
+// The types of value that an exported policy needs.
+using GgufValue = std::variant<uint32_t, float, bool, std::string, std::vector<int32_t>,
+                               std::vector<std::string>>;
+using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;  // as written
+
+// A tensor to write.
+struct GgufTensor {
+  std::string name;
+  std::vector<int64_t> shape;  // [rows, columns] or [columns]; the file holds it reversed
+  GgmlType type = GgmlType::kF32;
+  std::span<const float> data;
+  // Rows of a head whose two halves the file holds in turn (row 0, row half, row 1, …), as
+  // llama.cpp's rotary embedding of its "llama" turns neighbours; 0: rows as they are.
+  int64_t interleaved_head = 0;
+
+  int64_t columns() const { return shape.back(); }
+  int64_t rows() const { return shape.size() == 2 ? shape.front() : 1; }
+  int64_t SourceRow(int64_t row) const;  // which row of `data` the file's `row` is
+};
+
+// Writes a whole file, synced. Throws RunError.
+void WriteGguf(const std::filesystem::path& path, const GgufMetadata& metadata,
+               std::span<const GgufTensor> tensors);
+
+struct GgufEntry {
+  GgmlType type;
+  std::vector<int64_t> shape;        // rows first
+  std::span<const std::byte> bytes;  // into the map
+};
+
+// A memory-mapped, fully validated file. Reads what WriteGguf writes, and is strict: throws
+// FileError for another version, type of value or type of tensor; a key or tensor twice; lengths,
+// counts or products beyond the file; tensors that do not follow one another at the alignment; and
+// bytes behind the last.
+class GgufFile {
+ public:
+  explicit GgufFile(const std::filesystem::path& path);
+  const GgufMetadata& metadata() const { return metadata_; }
+  const std::map<std::string, GgufEntry>& entries() const { return entries_; }
+  const std::filesystem::path& path() const { return path_; }
+  const MappedFile& map() const { return file_; }
+
+ private:
+  std::filesystem::path path_;
+  MappedFile file_;
+  GgufMetadata metadata_;
+  std::map<std::string, GgufEntry> entries_;
+};
+
+}  // namespace hone
