@@ -8,6 +8,8 @@
 namespace hone::math {
 namespace {
 
+constexpr size_t kMaxPhrase = 4096;  // bytes that are looked at behind "the answer is"
+
 struct Box {
   std::string_view inside;
   size_t begin, end;  // of the whole box in the text
@@ -146,6 +148,7 @@ std::vector<std::string_view> Phrases(std::string_view text) {
     } else {
       continue;
     }
+    rest = rest.substr(0, kMaxPhrase);
     rest = rest.substr(0, rest.find('\n'));
     // The end of a sentence: a point with a space or nothing behind it.
     for (size_t point = rest.find('.'); point != std::string_view::npos;
@@ -155,10 +158,12 @@ std::vector<std::string_view> Phrases(std::string_view text) {
         break;
       }
     }
-    // "Final answer: the answer is 5": the inner one says it.
+    // "Final answer: the answer is 5": the inner one says it. Only its start is looked at, so that
+    // a text of nothing but answers costs no square.
+    const std::string_view start = rest.substr(0, 64);
     bool nested = false;
-    for (size_t j = 0; j + 6 <= rest.size() && !nested; ++j) {
-      nested = StartsWithWord(rest.substr(j), "answer");
+    for (size_t j = 0; j + 6 <= start.size() && !nested; ++j) {
+      nested = StartsWithWord(start.substr(j), "answer");
     }
     if (nested) continue;
     const size_t begin = rest.find_first_not_of(" *_:\t"), end = rest.find_last_not_of(" *_\t\r");
