@@ -42,8 +42,8 @@ std::vector<int32_t> ReadPrompt(const RowPlace& place, const std::string& source
   if (static_cast<int64_t>(tokens.size()) >= folder.config.max_position_embeddings) {
     place.Fail(fmt::format(
         "the prompt has {} tokens, which leaves no room for a completion: the model has {} "
-        "positions",
-        tokens.size(), folder.config.max_position_embeddings));
+        "positions ({})",
+        tokens.size(), folder.config.max_position_embeddings, folder.config.positions_key));
   }
   return tokens;
 }

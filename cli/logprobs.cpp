@@ -68,8 +68,8 @@ Scored ReadScored(const RowPlace& place, const std::string& source, const ModelF
         "\"completion_tokens\"");
   }
   if (static_cast<int64_t>(scored.tokens.size()) > folder.config.max_position_embeddings) {
-    place.Fail(fmt::format("has {} tokens; the model has {} positions", scored.tokens.size(),
-                           folder.config.max_position_embeddings));
+    place.Fail(fmt::format("has {} tokens; the model has {} positions ({})", scored.tokens.size(),
+                           folder.config.max_position_embeddings, folder.config.positions_key));
   }
   return scored;
 }

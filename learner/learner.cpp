@@ -133,8 +133,8 @@ void Learner::Impl::CheckBatch(const BatchArrays& arrays) const {
       if (length > positions) {
         throw RunError(
             fmt::format("a batch holds a sequence of {} tokens, the model has {} positions "
-                        "(max_position_embeddings)",
-                        length, positions));
+                        "({})",
+                        length, positions, model_.config.positions_key));
       }
     }
   }

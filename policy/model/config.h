@@ -20,8 +20,8 @@ struct RopeScaling {
   double low_freq_factor = 1, high_freq_factor = 4;  // of llama3
   double beta_fast = 32, beta_slow = 1;              // of yarn, as `truncate`
   bool truncate = true;
-  std::vector<double> short_factor;  // of longrope, one a frequency
-  double attention_factor = 1;       // multiplies cos and sin
+  std::vector<double> short_factor = {};  // of longrope, one a frequency
+  double attention_factor = 1;            // multiplies cos and sin
 };
 
 struct ModelConfig {
@@ -55,10 +55,6 @@ struct ModelConfig {
   kernels::Gate activation = kernels::Gate::kSilu;
   bool qkv_bias = false, o_bias = false;
   bool mlp_bias = false;  // of gate, up and down
-  // Layers whose feed-forward is a choice of experts, each of them a feed-forward of expert_size.
-  std::vector<uint8_t> sparse;  // 1 for such a layer; empty: none
-  int64_t num_experts = 0, experts_per_token = 0, expert_size = 0;
-  bool norm_topk_prob = false;  // the chosen experts' weights are made to sum to 1
   bool tie_word_embeddings = false;
   double initializer_range = 0.02;
 
@@ -66,7 +62,6 @@ struct ModelConfig {
   int64_t kv_dim() const { return num_kv_heads * head_dim; }
   int64_t turned_dim() const { return rotary_dim == 0 ? head_dim : rotary_dim; }
   int32_t window(int64_t layer) const { return windows.empty() ? 0 : windows[layer]; }
-  bool has_experts(int64_t layer) const { return !sparse.empty() && sparse[layer] != 0; }
   bool local_rope(int64_t layer) const { return local_rope_theta > 0 && window(layer) > 0; }
 };
 

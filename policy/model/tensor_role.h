@@ -34,10 +34,6 @@ enum class Role {
   kDown,
   kDownBias,
   kMlpOutNorm,
-  kRouter,
-  kExpertGate,
-  kExpertUp,
-  kExpertDown,
   kFinalNorm,
   kHead,
 };
@@ -46,7 +42,6 @@ enum class Role {
 struct NamedTensor {
   std::string name;
   Role role;
-  int64_t expert = -1;  // of which expert; -1: of none
 };
 
 std::vector<int64_t> ShapeOf(Role role, const ModelConfig& config);
