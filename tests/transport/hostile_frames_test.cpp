@@ -61,8 +61,8 @@ TEST(HostileFramesTest, NoFramesOrGarbageIsRefused) {
 
 TEST(HostileFramesTest, AnotherSchemaIsNamed) {
   Builder b;
-  EXPECT_NE(ErrorOf(Envelope(b, wire::CreateTrained(b, 1), kSchemaVersion + 1)).find("schema is 3"),
-            std::string::npos);
+  const std::string error = ErrorOf(Envelope(b, wire::CreateTrained(b, 1), kSchemaVersion + 1));
+  EXPECT_NE(error.find("schema is " + std::to_string(kSchemaVersion + 1)), std::string::npos);
 }
 
 TEST(HostileFramesTest, TokensWithoutTheirNumbersAreRefused) {
