@@ -189,6 +189,7 @@ TEST(JinjaTest, Filters) {
         "['a']"},
        {"{{ messages | rejectattr('n') | list | length }} {{ [0, 1, 2] | select('odd') | list }}",
         "1 [1]"},
+       {"{{ s | upper }} {{ 'ﬁn ŉ' | title }} {{ 'İ' | lower | length }}", "GRÖSSER 東京 FIn ʼN 2"},
        {"{{ ['a', 'b'] | map('upper') | join }} {{ [1, 1, 2] | unique | list }}", "AB [1, 2]"},
        {"{{ '12' | int + 1 }} {{ 'x' | int(5) }} {{ '2.9' | int }} {{ '1e2' | float }}",
         "13 5 2 100.0"},

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "policy/text/jinja/special_casing.h"
 #include "policy/text/utf8.h"
 
 namespace hone::jinja {
@@ -62,21 +63,31 @@ auto IsOneOf(std::string_view letters) {
   };
 }
 
-char32_t ToUpper(char32_t c) {
-  return static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c)));
+void AppendUpper(char32_t c, std::string* out) {
+  if (const SpecialCasing* special = FindSpecialCasing(c)) {
+    *out += special->upper;
+  } else {
+    AppendUtf8(static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))), out);
+  }
 }
-char32_t ToLower(char32_t c) {
-  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+void AppendTitle(char32_t c, std::string* out) {
+  if (const SpecialCasing* special = FindSpecialCasing(c)) {
+    *out += special->title;
+  } else {
+    AppendUtf8(static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c))), out);
+  }
 }
-char32_t ToTitle(char32_t c) {
-  return static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(c)));
+// "İ" is the one letter that becomes two.
+void AppendLower(char32_t c, std::string* out) {
+  AppendUtf8(static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))), out);
+  if (c == U'\u0130') AppendUtf8(U'\u0307', out);
 }
 
 template <class Map>
 std::string MapCodePoints(std::string_view text, Map map) {
   std::string out;
   out.reserve(text.size());
-  for (size_t at = 0; at < text.size();) AppendUtf8(map(NextCodePoint(text, &at)), &out);
+  for (size_t at = 0; at < text.size();) map(NextCodePoint(text, &at), &out);
   return out;
 }
 
@@ -123,18 +134,19 @@ std::string_view RightStrip(std::string_view text, std::string_view letters) {
   return StripRightWhile(text, IsOneOf(letters));
 }
 
-std::string Upper(std::string_view text) { return MapCodePoints(text, ToUpper); }
-std::string Lower(std::string_view text) { return MapCodePoints(text, ToLower); }
+std::string Upper(std::string_view text) { return MapCodePoints(text, AppendUpper); }
+std::string Lower(std::string_view text) { return MapCodePoints(text, AppendLower); }
 std::string Capitalize(std::string_view text) {
   bool first = true;
-  return MapCodePoints(
-      text, [&](char32_t c) { return std::exchange(first, false) ? ToTitle(c) : ToLower(c); });
+  return MapCodePoints(text, [&](char32_t c, std::string* out) {
+    std::exchange(first, false) ? AppendTitle(c, out) : AppendLower(c, out);
+  });
 }
 std::string TitleCase(std::string_view text) {
   bool in_word = false;
-  return MapCodePoints(text, [&](char32_t c) {
+  return MapCodePoints(text, [&](char32_t c, std::string* out) {
     const bool goes_on = std::exchange(in_word, IsLetter(c));
-    return goes_on ? ToLower(c) : ToTitle(c);
+    goes_on ? AppendLower(c, out) : AppendTitle(c, out);
   });
 }
 

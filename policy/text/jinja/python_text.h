@@ -28,7 +28,7 @@ std::string_view RightStrip(std::string_view text);
 std::string_view LeftStrip(std::string_view text, std::string_view letters);
 std::string_view RightStrip(std::string_view text, std::string_view letters);
 
-// Case mapping of single code points ("ß" stays as it is).
+// Case as Unicode maps it ("ß" to "SS"), but for a sigma at a word's end.
 std::string Upper(std::string_view text);
 std::string Lower(std::string_view text);
 std::string Capitalize(std::string_view text);

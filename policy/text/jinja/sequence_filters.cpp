@@ -160,7 +160,6 @@ Value LastFilter(Heap& heap, const Value& value, const Arguments& arguments) {
   if (value.Is(Kind::kGenerator)) {
     throw Failure("last does not take a generator: make it a list first");
   }
-  NeedDefined(value);
   const std::span<const Value> items = Iterate(heap, value);
   return items.empty() ? UndefinedBecause(heap, "there is no last item: the list is empty")
                        : items.back();

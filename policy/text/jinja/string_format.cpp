@@ -133,8 +133,8 @@ class PercentFormat {
         Convert();
       }
     }
-    const bool mapping =
-        values_.Is(Kind::kDict) || values_.Is(Kind::kList) || values_.Is(Kind::kUndefined);
+    const bool mapping = values_.Is(Kind::kDict) || values_.Is(Kind::kList) ||
+                         values_.Is(Kind::kRange) || values_.Is(Kind::kUndefined);
     if (next_ < positional_.size() && !mapping) {
       throw Failure("a format with '%' has more values than places");
     }
