@@ -76,7 +76,11 @@ def any_expression(r, depth):
     if kind <= 4:
         return f"{wrapped(inner(), r)} | {r.choice(FILTERS)}"
     if kind <= 6:
-        return f"{wrapped(inner(), r)}{r.choice(METHODS)}"
+        # Behind the name of a filter or test, ".x" is part of the name: one that nobody knows, which fails unless
+        # jinja2 happens to fold it away.
+        value = inner()
+        value = f"({value})" if " | " in value or " is " in value else wrapped(value, r)
+        return f"{value}{r.choice(METHODS)}"
     if kind == 7:
         return f"{r.choice(NAMES + TEXTS + SEQUENCES)}{r.choice(ITEMS)}"
     if kind == 8:
