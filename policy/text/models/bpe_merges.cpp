@@ -22,7 +22,9 @@ void BpeMerges::Apply(MergeScratch* scratch, std::vector<int32_t>* symbols) cons
   if (symbols->size() < 2 || merges_.size() == 0) return;
   if (symbols->size() > INT32_MAX) throw RunError("a word of 2^31 characters cannot be tokenized");
   const auto size = static_cast<int32_t>(symbols->size());
-  auto& [word, queue] = *scratch;
+  // Not a structured binding, which C++20 does not let every compiler capture.
+  auto& word = scratch->word;
+  auto& queue = scratch->queue;
   word.resize(symbols->size());
   queue.clear();
   const auto at = [&](int32_t position) -> Symbol& { return word[static_cast<size_t>(position)]; };
