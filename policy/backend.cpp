@@ -11,6 +11,25 @@
 namespace hone {
 namespace {
 
+void CheckExperts(const ModelConfig& config) {
+  if (config.sparse.empty()) return;
+  if (static_cast<int64_t>(config.sparse.size()) != config.num_layers) {
+    throw UsageError(
+        fmt::format("a model with experts says of each of its {} layers whether it "
+                    "has some; found {} answers",
+                    config.num_layers, config.sparse.size()));
+  }
+  if (config.post_norms || config.mlp_bias)
+    throw UsageError("a model with experts has no norms after its branches and no mlp_bias");
+  if (config.expert_size <= 0 || config.experts_per_token <= 0 ||
+      config.experts_per_token > config.num_experts) {
+    throw UsageError(fmt::format(
+        "experts must have a size, and a token one of them at least and all at most; found {} "
+        "experts of size {}, {} a token",
+        config.num_experts, config.expert_size, config.experts_per_token));
+  }
+}
+
 void CheckConfig(const ModelConfig& config) {
   struct Size {
     const char* name;
@@ -37,6 +56,7 @@ void CheckConfig(const ModelConfig& config) {
     throw UsageError(fmt::format("head_dim must be even (rotary embedding turns pairs), found {}",
                                  config.head_dim));
   }
+  CheckExperts(config);
 }
 
 void CheckOneOf(const char* what, const std::string& found, const std::vector<std::string>& known) {

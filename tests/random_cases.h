@@ -76,9 +76,19 @@ inline void ForRandomCases(uint64_t count, const std::function<void(RandomCase&)
 
 // What the families add to Llama and Qwen2, in any combination that their tensors allow.
 inline void AddFeatures(RandomCase& draws, ModelConfig* config) {
-  const bool gemma = draws.Once(2);
+  const bool gemma = draws.Once(2), experts = !gemma && draws.Once(2);
   config->qkv_bias = false;
-  config->architecture = gemma ? "Gemma3ForCausalLM" : "Qwen3ForCausalLM";
+  config->architecture = gemma     ? "Gemma3ForCausalLM"
+                         : experts ? "Qwen3MoeForCausalLM"
+                                   : "Qwen3ForCausalLM";
+  if (experts) {
+    for (int64_t l = 0; l < config->num_layers; ++l)
+      config->sparse.push_back(draws.Once(3) ? 0 : 1);
+    config->num_experts = draws.From(1, 6);
+    config->experts_per_token = draws.From(1, static_cast<int32_t>(config->num_experts));
+    config->expert_size = draws.From(1, 40);
+    config->norm_topk_prob = draws.Once(2);
+  }
   config->qk_norm = true;
   config->post_norms = gemma;
   config->norm_offset = gemma ? 1 : 0;

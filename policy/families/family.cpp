@@ -9,7 +9,8 @@
 namespace hone {
 namespace {
 
-constexpr std::array kFamilies = {&kLlama, &kQwen2, &kQwen3, &kMistral, &kPhi3, &kGemma2, &kGemma3};
+constexpr std::array kFamilies = {&kLlama, &kQwen2,  &kQwen3,  &kMistral,
+                                  &kPhi3,  &kGemma2, &kGemma3, &kQwen3Moe};
 
 // The names that `name` gives of all families, as a list.
 template <class Name>

@@ -31,6 +31,6 @@ const ModelFamily& FamilyOf(const ConfigReader& json);
 // the config asks for.
 std::vector<NamedTensor> CommonLayer(const ModelConfig& config, int64_t layer);
 
-extern const ModelFamily kGemma2, kGemma3, kLlama, kMistral, kPhi3, kQwen2, kQwen3;
+extern const ModelFamily kGemma2, kGemma3, kLlama, kMistral, kPhi3, kQwen2, kQwen3, kQwen3Moe;
 
 }  // namespace hone

@@ -15,7 +15,8 @@ void CheckSize(const ConfigReader& json, const ModelConfig& config) {
   using Wide = __int128;
   const Wide attention =
       Wide{config.hidden_size} * config.head_dim * (2 * config.num_heads + 2 * config.num_kv_heads);
-  const Wide layer = attention + Wide{3} * config.hidden_size * config.intermediate_size;
+  const Wide experts = Wide{config.num_experts} * config.hidden_size * (3 * config.expert_size + 1);
+  const Wide layer = attention + Wide{3} * config.hidden_size * config.intermediate_size + experts;
   const Wide all = layer * config.num_layers + Wide{2} * config.vocab_size * config.hidden_size;
   if (attention > kMostParameters || layer > kMostParameters || all > kMostParameters) {
     json.Fail("",

@@ -55,6 +55,11 @@ struct ModelConfig {
   kernels::Gate activation = kernels::Gate::kSilu;
   bool qkv_bias = false, o_bias = false;
   bool mlp_bias = false;  // of gate, up and down
+  // Layers whose feed-forward is a choice of experts, each of them a feed-forward of expert_size
+  // without biases. Not with post_norms or mlp_bias.
+  std::vector<uint8_t> sparse;  // 1 for such a layer; empty: none
+  int64_t num_experts = 0, experts_per_token = 0, expert_size = 0;
+  bool norm_topk_prob = false;  // the chosen experts' weights are made to sum to 1
   bool tie_word_embeddings = false;
   double initializer_range = 0.02;
 
@@ -62,6 +67,7 @@ struct ModelConfig {
   int64_t kv_dim() const { return num_kv_heads * head_dim; }
   int64_t turned_dim() const { return rotary_dim == 0 ? head_dim : rotary_dim; }
   int32_t window(int64_t layer) const { return windows.empty() ? 0 : windows[layer]; }
+  bool has_experts(int64_t layer) const { return !sparse.empty() && sparse[layer] != 0; }
   bool local_rope(int64_t layer) const { return local_rope_theta > 0 && window(layer) > 0; }
 };
 

@@ -57,7 +57,9 @@ void ExactBackend::CopyLayers(std::span<const ActivationRow> known, const BatchP
     }
     copy(config_.num_heads * 2, &LayerTape::stats_TH2);
     copy(d, &LayerTape::mid_TD);
-    copy(2 * config_.intermediate_size, &LayerTape::gate_up_T2F);
+    copy(2 * (config_.has_experts(l) ? config_.experts_per_token * config_.expert_size
+                                     : config_.intermediate_size),
+         &LayerTape::gate_up_T2F);
     WriteCache(l, plan, tape, cache);
   }
 }

@@ -10,6 +10,7 @@
 #include "common/buffer.h"
 #include "common/thread_pool.h"
 #include "kernels/attention.h"
+#include "kernels/experts.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
 #include "policy/backend.h"
@@ -81,6 +82,16 @@ class ExactBackend final : public Backend {
     Buffer<float> d_attention_TQ, d_qkv_TC, grad_k, grad_v;  // grad_k, grad_v: one layer's pages
   };
 
+  // Of a layer with experts: T rows have K experts each, at places row * K + i; N of them, at most
+  // T, are of the expert at hand. E num_experts, G expert_size.
+  struct ExpertScratch {
+    Buffer<float> logits_TE, weights_TK, d_weights_TK, d_logits_TE;
+    std::vector<int32_t> experts_TK;  // of each place
+    std::vector<int32_t> places_TK;   // expert by expert, from begin_E[expert] on, in order
+    std::vector<int32_t> begin_E, next_E;
+    Buffer<float> in_ND, out_ND, gate_up_N2G, d_gate_up_N2G, act_NG, d_act_NG;
+  };
+
   // The gradients that one Backward works on.
   struct HeadGradient {
     std::span<const float> dlogprobs, dentropies;  // of all targets; dentropies may be empty
@@ -110,6 +121,10 @@ class ExactBackend final : public Backend {
   void Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactCache& cache, bool keep,
               LayerTape* tape);
   void FeedForward(int64_t l, int64_t rows, LayerTape* tape);
+  void Experts(int64_t l, int64_t rows, bool keep, LayerTape* tape);
+  void ChooseExperts(int64_t l, int64_t rows, const float* normed);
+  std::span<const int32_t> PlacesOf(int64_t e) const;
+  kernels::Choice ChoiceOf(int64_t rows) const;
   // What closes a branch off the residual stream: a projection w, its bias, and a norm of the whole
   // (each may be absent).
   struct BranchEnd {
@@ -132,6 +147,8 @@ class ExactBackend final : public Backend {
   const float* BackwardBranchEnd(const Buffer<float>& branch, int64_t bias, int64_t norm,
                                  float* grads);
   void BackwardFeedForward(int64_t l, float* grads);
+  void BackwardExperts(int64_t l, float* grads);
+  void BackwardExpert(int64_t l, int64_t e, float* grads);
   void BackwardAttention(int64_t l, float* grads);
   void BackwardProjections(int64_t l, float* grads);
   void BackwardEmbedding(int32_t first_row, int32_t rows, float* grads);
@@ -151,6 +168,7 @@ class ExactBackend final : public Backend {
   LayerTape scratch_;  // in place of a tape when nothing is kept
   ActivationsShelf activations_;
   HeadScratch head_;
+  ExpertScratch experts_;
   Kept kept_;
   BackwardScratch back_;
 };

@@ -31,7 +31,11 @@ void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
   HeadGradient gradient{dlogprobs, dentropies, grads.data(), /*inputs=*/true, /*weights=*/!tied};
   HeadBackward(ids, gradient);
   for (int64_t l = config_.num_layers - 1; l >= 0; --l) {
-    BackwardFeedForward(l, grads.data());
+    if (config_.has_experts(l)) {
+      BackwardExperts(l, grads.data());
+    } else {
+      BackwardFeedForward(l, grads.data());
+    }
     BackwardAttention(l, grads.data());
     BackwardProjections(l, grads.data());
   }

@@ -42,7 +42,11 @@ void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCac
     if (keep) CopyTo(x_TD_, &tape.x_TD);
     Attend(l, rows, plan, cache, keep, &tape);
     if (keep) CopyTo(x_TD_, &tape.mid_TD);
-    FeedForward(l, rows, &tape);
+    if (config_.has_experts(l)) {
+      Experts(l, rows, keep, &tape);
+    } else {
+      FeedForward(l, rows, &tape);
+    }
   }
 }
 

@@ -77,9 +77,20 @@ void PackedWeights::Pack(const kernels::Exec& exec, PackedModel* model) {
     copy({{at.q, q * d}, {at.k, kv * d}, {at.v, kv * d}}, stack_.data());
     PackTransposed(exec, stack_.data(), q + 2 * kv, d, &layer.qkv);
     PackTransposed(exec, weights_ + at.o, d, q, &layer.o);
-    PackTransposed(exec, weights_ + at.gate, f, d, &layer.gate);
-    PackTransposed(exec, weights_ + at.up, f, d, &layer.up);
-    PackTransposed(exec, weights_ + at.down, d, f, &layer.down);
+    if (at.router == kAbsent) {
+      PackTransposed(exec, weights_ + at.gate, f, d, &layer.gate);
+      PackTransposed(exec, weights_ + at.up, f, d, &layer.up);
+      PackTransposed(exec, weights_ + at.down, d, f, &layer.down);
+    } else {
+      PackTransposed(exec, weights_ + at.router, config_.num_experts, d, &layer.router);
+    }
+    layer.experts.resize(at.experts.size());
+    for (size_t e = 0; e < at.experts.size(); ++e) {
+      const int64_t g = config_.expert_size;
+      PackTransposed(exec, weights_ + at.experts[e].gate, g, d, &layer.experts[e].gate);
+      PackTransposed(exec, weights_ + at.experts[e].up, g, d, &layer.experts[e].up);
+      PackTransposed(exec, weights_ + at.experts[e].down, d, g, &layer.experts[e].down);
+    }
     if (config_.qkv_bias) {
       layer.qkv_bias.Reserve(static_cast<size_t>(q + 2 * kv));
       copy({{at.q_bias, q}, {at.k_bias, kv}, {at.v_bias, kv}}, layer.qkv_bias.data());

@@ -11,9 +11,14 @@ namespace hone {
 
 // Right-hand sides of a layer's products y = x B in the forward: B = wᵀ. The backward takes the
 // weights as they lie (kernels::MatmulGradInput).
+struct PackedExpert {
+  kernels::PackedMatrix gate, up, down;
+};
 struct PackedLayer {
   kernels::PackedMatrix qkv;  // columns q | k | v
   kernels::PackedMatrix o, gate, up, down;
+  kernels::PackedMatrix router;  // with experts, in place of gate, up and down
+  std::vector<PackedExpert> experts;
   Buffer<float> qkv_bias;      // q | k | v, or empty
   Buffer<float> gate_up_bias;  // gate | up, or empty
 };

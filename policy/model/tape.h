@@ -18,7 +18,7 @@ struct LayerTape {
   Buffer<float> attention_TQ;  // before o_proj
   Buffer<float> stats_TH2;     // maximum and sum of each softmax
   Buffer<float> mid_TD;        // residual stream after attention
-  Buffer<float> gate_up_T2F;   // before the activation
+  Buffer<float> gate_up_T2F;   // before the activation; with experts, of each that a row chose
   // What attention and feed-forward give before their norms; with such norms only.
   Buffer<float> attention_out_TD, mlp_out_TD;
 

@@ -75,6 +75,18 @@ void Place(const TensorSpec& tensor, const ModelConfig& config, LayerOffsets* la
     case Role::kMlpOutNorm:
       layer->mlp_out_norm = at;
       break;
+    case Role::kRouter:
+      layer->router = at;
+      break;
+    case Role::kExpertGate:
+      layer->experts[tensor.expert].gate = at;
+      break;
+    case Role::kExpertUp:
+      layer->experts[tensor.expert].up = at;
+      break;
+    case Role::kExpertDown:
+      layer->experts[tensor.expert].down = at;
+      break;
     case Role::kEmbedding:
     case Role::kFinalNorm:
     case Role::kHead:
@@ -87,6 +99,9 @@ void Place(const TensorSpec& tensor, const ModelConfig& config, LayerOffsets* la
 TensorOffsets MakeOffsets(const ModelConfig& config, const WeightsLayout& layout) {
   TensorOffsets offsets;
   offsets.layers.resize(static_cast<size_t>(config.num_layers));
+  for (int64_t l = 0; l < config.num_layers; ++l) {
+    if (config.has_experts(l)) offsets.layers[l].experts.resize(config.num_experts);
+  }
   for (const TensorSpec& tensor : layout.tensors) {
     if (tensor.role == Role::kEmbedding) offsets.embed = tensor.offset;
     if (tensor.role == Role::kFinalNorm) offsets.norm = tensor.offset;

@@ -13,7 +13,12 @@ namespace hone {
 inline constexpr int64_t kAbsent = -1;
 
 // In elements; kAbsent where the config asks for no such tensor. Parts of a fused tensor have an
-// offset each. D hidden_size, Q q_dim, K kv_dim, F intermediate_size, V vocab_size.
+// offset each. D hidden_size, Q q_dim, K kv_dim, F intermediate_size, V vocab_size,
+// E num_experts, G expert_size.
+struct ExpertOffsets {
+  int64_t gate = kAbsent, up = kAbsent;  // [G, D] both
+  int64_t down = kAbsent;                // [D, G]
+};
 struct LayerOffsets {
   int64_t attention_norm = kAbsent;                              // [D]
   int64_t q = kAbsent, k = kAbsent, v = kAbsent;                 // [Q, D], [K, D], [K, D]
@@ -25,6 +30,8 @@ struct LayerOffsets {
   int64_t gate = kAbsent, up = kAbsent;                          // [F, D] both
   int64_t gate_bias = kAbsent, up_bias = kAbsent;                // [F] both
   int64_t down = kAbsent, down_bias = kAbsent;                   // [D, F], [D]
+  int64_t router = kAbsent;                                      // [E, D]
+  std::vector<ExpertOffsets> experts;                            // E, or none
   int64_t mlp_out_norm = kAbsent;                                // [D]
 };
 

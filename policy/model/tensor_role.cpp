@@ -36,6 +36,13 @@ std::vector<int64_t> ShapeOf(Role role, const ModelConfig& config) {
       return {f};
     case Role::kDown:
       return {d, f};
+    case Role::kRouter:
+      return {config.num_experts, d};
+    case Role::kExpertGate:
+    case Role::kExpertUp:
+      return {config.expert_size, d};
+    case Role::kExpertDown:
+      return {d, config.expert_size};
     case Role::kOBias:
     case Role::kDownBias:
     case Role::kAttentionNorm:

@@ -34,6 +34,10 @@ enum class Role {
   kDown,
   kDownBias,
   kMlpOutNorm,
+  kRouter,
+  kExpertGate,
+  kExpertUp,
+  kExpertDown,
   kFinalNorm,
   kHead,
 };
@@ -42,6 +46,7 @@ enum class Role {
 struct NamedTensor {
   std::string name;
   Role role;
+  int64_t expert = -1;  // -1: of none
 };
 
 std::vector<int64_t> ShapeOf(Role role, const ModelConfig& config);

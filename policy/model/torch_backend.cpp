@@ -80,6 +80,8 @@ class TorchBackend final : public Backend {
   at::Tensor Attend(int64_t l, const at::Tensor& x, const BatchPlan& plan, const Indices& indices,
                     TorchCache& cache, bool training) const;
   at::Tensor FeedForward(int64_t l, const at::Tensor& x) const;
+  at::Tensor Experts(int64_t l, const at::Tensor& x) const;
+  at::Tensor Gated(const at::Tensor& gate, const at::Tensor& up) const;
   // After the final norm, [T, hidden_size].
   at::Tensor Hidden(const Batch& batch, TorchCache& cache, bool training) const;
   at::Tensor Logits(const at::Tensor& hidden) const;
@@ -296,9 +298,36 @@ at::Tensor TorchBackend::FeedForward(int64_t l, const at::Tensor& x) const {
   const LayerOffsets& layer = offsets_.layers[static_cast<size_t>(l)];
   const at::Tensor gate = at::linear(x, At(layer.gate, {f, d}), At(layer.gate_bias, {f})),
                    up = at::linear(x, At(layer.up, {f, d}), At(layer.up_bias, {f}));
-  const at::Tensor act =
-      config_.activation == kernels::Gate::kSilu ? at::silu(gate) : at::gelu(gate, "tanh");
-  return at::linear(act * up, At(layer.down, {d, f}), At(layer.down_bias, {d}));
+  return at::linear(Gated(gate, up), At(layer.down, {d, f}), At(layer.down_bias, {d}));
+}
+
+at::Tensor TorchBackend::Gated(const at::Tensor& gate, const at::Tensor& up) const {
+  return (config_.activation == kernels::Gate::kSilu ? at::silu(gate) : at::gelu(gate, "tanh")) *
+         up;
+}
+
+at::Tensor TorchBackend::Experts(int64_t l, const at::Tensor& x) const {
+  const int64_t d = config_.hidden_size, g = config_.expert_size;
+  const LayerOffsets& layer = offsets_.layers[static_cast<size_t>(l)];
+  const at::Tensor p = at::softmax(at::linear(x, At(layer.router, {config_.num_experts, d})), -1);
+  // Of equal ones those of lower number, which topk does not promise.
+  const auto [sorted, order] = p.sort(/*stable=*/true, /*dim=*/-1, /*descending=*/true);
+  at::Tensor weights = sorted.narrow(-1, 0, config_.experts_per_token);
+  const at::Tensor chosen = order.narrow(-1, 0, config_.experts_per_token);
+  if (config_.norm_topk_prob) weights = weights / weights.sum(-1, /*keepdim=*/true);
+  at::Tensor sum = at::zeros_like(x);
+  for (int64_t e = 0; e < config_.num_experts; ++e) {
+    const at::Tensor places = at::nonzero(chosen == e);  // row, which of its experts
+    if (places.size(0) == 0) continue;
+    const ExpertOffsets& expert = layer.experts[static_cast<size_t>(e)];
+    const at::Tensor rows = places.select(1, 0), in = x.index_select(0, rows);
+    const at::Tensor out = at::linear(
+        Gated(at::linear(in, At(expert.gate, {g, d})), at::linear(in, At(expert.up, {g, d}))),
+        At(expert.down, {d, g}));
+    const at::Tensor weight = weights.index_select(0, rows).gather(1, places.narrow(1, 1, 1));
+    sum = sum.index_add(0, rows, out * weight);
+  }
+  return sum;
 }
 
 at::Tensor TorchBackend::Hidden(const Batch& batch, TorchCache& cache, bool training) const {
@@ -314,7 +343,9 @@ at::Tensor TorchBackend::Hidden(const Batch& batch, TorchCache& cache, bool trai
     const at::Tensor attended =
         Attend(l, Norm(x, layer.attention_norm), plan, indices, cache, training);
     x = x + Norm(attended, layer.attention_out_norm);
-    x = x + Norm(FeedForward(l, Norm(x, layer.mlp_norm)), layer.mlp_out_norm);
+    const at::Tensor normed = Norm(x, layer.mlp_norm);
+    const at::Tensor fed = config_.has_experts(l) ? Experts(l, normed) : FeedForward(l, normed);
+    x = x + Norm(fed, layer.mlp_out_norm);
   }
   return Norm(x, offsets_.norm);
 }

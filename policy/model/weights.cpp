@@ -22,11 +22,11 @@ constexpr double kTwoPi = 0x1.921fb54442d18p+2;
 class LayoutBuilder {
  public:
   explicit LayoutBuilder(const ModelConfig& config) : config_(config) {}
-  void Add(const std::string& name, Role role, int64_t layer = -1) {
+  void Add(const std::string& name, Role role, int64_t layer = -1, int64_t expert = -1) {
     std::vector<int64_t> shape = ShapeOf(role, config_);
     int64_t size = 1;
     for (const int64_t extent : shape) size *= extent;
-    layout_.tensors.push_back({name, std::move(shape), layout_.size, size, role, layer});
+    layout_.tensors.push_back({name, std::move(shape), layout_.size, size, role, layer, expert});
     layout_.size += (size + kAlignment - 1) / kAlignment * kAlignment;
   }
   WeightsLayout Take() { return std::move(layout_); }
@@ -88,7 +88,7 @@ WeightsLayout MakeLayout(const ModelConfig& config) {
   builder.Add("model.embed_tokens.weight", Role::kEmbedding);
   for (int64_t l = 0; l < config.num_layers; ++l) {
     for (const NamedTensor& tensor : family.layer(config, l)) {
-      builder.Add(fmt::format("model.layers.{}.{}", l, tensor.name), tensor.role, l);
+      builder.Add(fmt::format("model.layers.{}.{}", l, tensor.name), tensor.role, l, tensor.expert);
     }
   }
   builder.Add("model.norm.weight", Role::kFinalNorm);

@@ -24,7 +24,7 @@ struct TensorSpec {
   int64_t offset = 0;  // in elements, a multiple of 16 (64 bytes)
   int64_t size = 0;    // in elements
   Role role = Role::kEmbedding;
-  int64_t layer = -1;  // -1: of none
+  int64_t layer = -1, expert = -1;  // -1: of none
 };
 
 // The table of a config, in a fixed order (embedding, layers, norm, head) under the names of its

@@ -61,6 +61,16 @@ CASES = {
     "mistral, no window": ("Mistral", {"sliding_window": None}),
     "phi3": ("Phi3", {"sliding_window": 13}),
     "phi3, longrope, partial": ("Phi3", {"rope_parameters": LONGROPE, "original_max_position_embeddings": 100}),
+    "qwen3_moe": (
+        "Qwen3Moe",
+        {"head_dim": 16, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
+         "norm_topk_prob": True, "mlp_only_layers": [1]},
+    ),
+    "qwen3_moe, plain weights, window": (
+        "Qwen3Moe",
+        {"head_dim": 16, "num_experts": 5, "num_experts_per_tok": 3, "moe_intermediate_size": 20,
+         "decoder_sparse_step": 2, "use_sliding_window": True, "sliding_window": 9},
+    ),
     "gemma2": ("Gemma2", {"head_dim": 16, "sliding_window": 9, "query_pre_attn_scalar": 20,
                           "attn_logit_softcapping": 3.0, "final_logit_softcapping": 5.0}),
     "gemma2, no caps": ("Gemma2", {"head_dim": 16, "sliding_window": 9, "attn_logit_softcapping": None,
@@ -149,7 +159,8 @@ def double_logprobs(folder: Path, inputs: list[list[int]]) -> list[list[float]]:
     module.torch = modeling_rope_utils.torch = InDouble()
     torch.Tensor.float = torch.Tensor.double
     try:
-        model = model_class.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
+        model = model_class.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager",
+                                            experts_implementation="eager")  # by default not in double
         for name, buffer in model.model.rotary_emb.named_buffers():
             if name.endswith("inv_freq"):
                 buffer.copy_(buffer.to(torch.float32).to(torch.float64))

@@ -10,8 +10,10 @@
 namespace hone {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // The sizes of every config here, and what `more` says.
 Json Config(const std::string& model_type, const std::string& architecture, const Json& more = {}) {
@@ -30,6 +32,13 @@ Json Config(const std::string& model_type, const std::string& architecture, cons
 Json Llama(const Json& more) { return Config("llama", "LlamaForCausalLM", more); }
 Json Qwen2(const Json& more) { return Config("qwen2", "Qwen2ForCausalLM", more); }
 Json Qwen3(const Json& more) { return Config("qwen3", "Qwen3ForCausalLM", more); }
+Json Qwen3Moe(const Json& more) {
+  Json json =
+      Config("qwen3_moe", "Qwen3MoeForCausalLM",
+             {{"num_experts", 2}, {"num_experts_per_tok", 1}, {"moe_intermediate_size", 6}});
+  for (const auto& [key, value] : more.items()) json[key] = value;
+  return json;
+}
 Json Mistral(const Json& more) { return Config("mistral", "MistralForCausalLM", more); }
 Json Phi3(const Json& more) { return Config("phi3", "Phi3ForCausalLM", more); }
 Json Gemma2(const Json& more) { return Config("gemma2", "Gemma2ForCausalLM", more); }
@@ -56,7 +65,9 @@ std::vector<std::string> Names(const Json& json) {
 
 TEST(FamiliesTest, AreFoundByTypeOrArchitecture) {
   for (const ModelFamily* family : ModelFamilies()) {
-    Json json = Config(family->model_type, family->architecture);
+    Json json =
+        Config(family->model_type, family->architecture,
+               {{"num_experts", 2}, {"num_experts_per_tok", 1}, {"moe_intermediate_size", 6}});
     EXPECT_EQ(Parse(json).architecture, family->architecture);
     json.erase("architectures");
     EXPECT_EQ(Parse(json).architecture, family->architecture);
@@ -182,8 +193,59 @@ TEST(Qwen3ConfigTest, HasNormsOfHeadsAndAHeadDimOfItsOwn) {
   EXPECT_FALSE(config.qkv_bias);
   EXPECT_TRUE(Parse(Qwen3({{"attention_bias", true}})).o_bias);
   const auto names = Names(Qwen3({{"head_dim", 8}}));
-  EXPECT_THAT(names, ::testing::Contains("model.layers.0.self_attn.q_norm.weight"));
+  EXPECT_THAT(names, Contains("model.layers.0.self_attn.q_norm.weight"));
   EXPECT_EQ(MakeLayout(Parse(Qwen3({}))).Find("model.layers.0.self_attn.k_norm.weight").size, 128);
+}
+
+TEST(Qwen3MoeConfigTest, ExpertsAreOfTheLayersThatTheStepAndTheListLeave) {
+  const ModelConfig config = Parse(Qwen3Moe({}));
+  EXPECT_THAT(config.sparse, ElementsAre(1, 1, 1, 1));
+  EXPECT_EQ(config.num_experts, 2);
+  EXPECT_EQ(config.experts_per_token, 1);
+  EXPECT_EQ(config.expert_size, 6);
+  EXPECT_FALSE(config.norm_topk_prob);
+  EXPECT_TRUE(config.qk_norm);
+  EXPECT_EQ(config.head_dim, 8);
+  EXPECT_TRUE(config.windows.empty());
+  EXPECT_TRUE(Parse(Qwen3Moe({{"norm_topk_prob", true}})).norm_topk_prob);
+  EXPECT_EQ(Parse(Qwen3Moe({{"num_experts", nullptr}, {"num_local_experts", 3}})).num_experts, 3);
+  EXPECT_THAT(Parse(Qwen3Moe({{"decoder_sparse_step", 2}})).sparse, ElementsAre(0, 1, 0, 1));
+  EXPECT_THAT(Parse(Qwen3Moe({{"mlp_only_layers", {0, 2}}})).sparse, ElementsAre(0, 1, 0, 1));
+  EXPECT_THAT(Parse(Qwen3Moe({{"decoder_sparse_step", 2}, {"mlp_only_layers", {3}}})).sparse,
+              ElementsAre(0, 1, 0, 0));
+  const Json window = {{"use_sliding_window", true}, {"sliding_window", 9}};
+  EXPECT_THAT(Parse(Qwen3Moe(window)).windows, ElementsAre(9, 9, 9, 9));
+  EXPECT_TRUE(Parse(Qwen3Moe({{"sliding_window", 9}})).windows.empty());
+}
+
+TEST(Qwen3MoeConfigTest, TensorsOfExpertsKeepTheirNames) {
+  const WeightsLayout layout = MakeLayout(Parse(Qwen3Moe({{"mlp_only_layers", {1}}})));
+  EXPECT_EQ(layout.Find("model.layers.0.mlp.gate.weight").shape, (std::vector<int64_t>{2, 32}));
+  EXPECT_EQ(layout.Find("model.layers.0.mlp.experts.1.gate_proj.weight").shape,
+            (std::vector<int64_t>{6, 32}));
+  EXPECT_EQ(layout.Find("model.layers.0.mlp.experts.1.up_proj.weight").shape,
+            (std::vector<int64_t>{6, 32}));
+  EXPECT_EQ(layout.Find("model.layers.0.mlp.experts.1.down_proj.weight").shape,
+            (std::vector<int64_t>{32, 6}));
+  EXPECT_EQ(layout.Find("model.layers.1.mlp.gate_proj.weight").shape,
+            (std::vector<int64_t>{48, 32}));
+  EXPECT_THAT(Names(Qwen3Moe({})), Not(Contains("model.layers.0.mlp.gate_proj.weight")));
+}
+
+TEST(Qwen3MoeConfigTest, ImpossibleExpertsAreRefused) {
+  EXPECT_THAT(Refusal(Qwen3Moe({{"num_experts_per_tok", 3}})),
+              HasSubstr("num_experts_per_tok: expected at most num_experts, which is 2, found 3"));
+  EXPECT_THAT(Refusal(Qwen3Moe({{"num_experts", nullptr}})), HasSubstr("num_experts: is missing"));
+  EXPECT_THAT(Refusal(Qwen3Moe({{"num_experts", 1 << 30}})),
+              HasSubstr("num_experts: expected at most 100000 in 4 layers"));
+  EXPECT_THAT(Refusal(Qwen3Moe({{"moe_intermediate_size", 0}})),
+              HasSubstr("moe_intermediate_size: expected"));
+  EXPECT_THAT(Refusal(Qwen3Moe({{"decoder_sparse_step", 0}})),
+              HasSubstr("decoder_sparse_step: expected"));
+  for (const Json& layers : {Json(4), Json({-1}), Json({0, "1"}), Json({{"a", 0}})}) {
+    EXPECT_THAT(Refusal(Qwen3Moe({{"mlp_only_layers", layers}})), HasSubstr("mlp_only_layers"));
+  }
+  EXPECT_THAT(Refusal(Qwen3Moe({{"layer_types", {"full_attention"}}})), HasSubstr("layer_types"));
 }
 
 TEST(MistralConfigTest, SlidesInEveryLayerUnlessTheWindowIsNull) {

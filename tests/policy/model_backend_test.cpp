@@ -67,6 +67,18 @@ TEST(ModelBackendTest, ImpossibleSizesAreRefused) {
   config = kConfig;
   config.hidden_size = 0;
   EXPECT_THAT(UsageErrorOf({}, config), HasSubstr("hidden_size must be positive"));
+  config = kConfig;
+  config.sparse.assign(static_cast<size_t>(config.num_layers), 1);
+  config.num_experts = 4;
+  config.experts_per_token = 5;
+  config.expert_size = 8;
+  EXPECT_THAT(UsageErrorOf({}, config), HasSubstr("found 4 experts of size 8, 5 a token"));
+  config.experts_per_token = 2;
+  config.sparse.push_back(1);
+  EXPECT_THAT(UsageErrorOf({}, config), HasSubstr("says of each of its"));
+  config.sparse.pop_back();
+  config.mlp_bias = true;
+  EXPECT_THAT(UsageErrorOf({}, config), HasSubstr("no mlp_bias"));
 }
 
 TEST(ModelBackendTest, AMissingTorchModuleIsNamedWithTheWayOut) {

@@ -63,6 +63,25 @@ inline const std::vector<Family>& Families() {
          config->rope_scaling.short_factor = std::vector<double>(12, 1.5);
          config->rope_scaling.attention_factor = 1.2;
        }},
+      {"Qwen3Experts", false, false, 4, 2, 16, 40, 56, 61,
+       [](ModelConfig* config) {
+         config->architecture = "Qwen3MoeForCausalLM";
+         config->qk_norm = true;
+         config->sparse = {1, 0};
+         config->num_experts = 5;
+         config->experts_per_token = 2;
+         config->expert_size = 24;
+         config->norm_topk_prob = true;
+       }},
+      {"Qwen3ExpertsPlainWeights", false, true, 4, 2, 16, 40, 56, 61,
+       [](ModelConfig* config) {
+         config->architecture = "Qwen3MoeForCausalLM";
+         config->qk_norm = true;
+         config->sparse = {1, 1};
+         config->num_experts = 7;
+         config->experts_per_token = 3;
+         config->expert_size = 20;
+       }},
       {"Gemma2", false, true, 4, 2, 16, 48, 56, 61,
        [](ModelConfig* config) {
          config->architecture = "Gemma2ForCausalLM";

@@ -55,12 +55,12 @@ ModelConfig TinyConfig() {
   return config;
 }
 
-std::unique_ptr<Backend> TinyBackend(int threads, uint64_t seed) {
+std::unique_ptr<Backend> TinyBackend(int threads, uint64_t seed, const ModelConfig& config) {
   BackendOptions options;
   options.threads = threads;
-  auto backend = MakeBackend(options, TinyConfig());
+  auto backend = MakeBackend(options, config);
   backend->SetWeights(
-      MakeWeights(backend->layout(), InitWeights(TinyConfig(), backend->layout(), seed), seed));
+      MakeWeights(backend->layout(), InitWeights(config, backend->layout(), seed), seed));
   return backend;
 }
 

@@ -12,7 +12,8 @@ namespace hone {
 
 ModelConfig TinyConfig();
 // The exact backend with weights of `seed`, sharp enough that draws differ in likelihood.
-std::unique_ptr<Backend> TinyBackend(int threads = 1, uint64_t seed = 1);
+std::unique_ptr<Backend> TinyBackend(int threads = 1, uint64_t seed = 1,
+                                     const ModelConfig& config = TinyConfig());
 // Tokens 0 to 255 are the bytes, 256 and on a few pairs of letters, the last one is "<eos>".
 std::shared_ptr<const Tokenizer> TinyTokenizer();
 // A fresh folder that is removed when the program ends.
