@@ -119,6 +119,7 @@ std::shared_ptr<const Weights> ReadBackFile(const fs::path& path, const ModelFol
 }
 
 struct Result {
+  size_t tensors = 0;
   int64_t files = 0;
   uint64_t bytes = 0;
   Probe probe;  // of the weights as they were read back
@@ -130,10 +131,13 @@ Result WriteAndCheck(const Plan& plan, const Options& options, const fs::path& s
                      std::shared_ptr<const Weights> rounded, ModelFolder* model) {
   std::shared_ptr<const Weights> read;
   Probe meant;
+  size_t written = model->layout.tensors.size();  // GGUF may have more: factors of frequencies
   if (plan.gguf) {
     const GgufMetadata metadata = MakeGgufMetadata(*model, plan.type);
-    WriteGguf(staged, metadata,
-              MakeGgufTensors(model->config, model->layout, model->weights->data, plan.type));
+    const auto tensors =
+        MakeGgufTensors(model->config, model->layout, model->weights->data, plan.type);
+    WriteGguf(staged, metadata, tensors);
+    written = tensors.size();
     model->weights.reset();
     meant = RunProbe(model->config, rounded, options.threads);
     read = ReadBackFile(staged, *model, metadata);
@@ -147,6 +151,7 @@ Result WriteAndCheck(const Plan& plan, const Options& options, const fs::path& s
   CheckSameWeights(model->layout, *rounded, *read, staged);
   rounded.reset();
   Result result;
+  result.tensors = written;
   result.probe = RunProbe(model->config, std::move(read), options.threads);
   CheckSameLogits(meant, result.probe, staged);
   return result;
@@ -187,7 +192,7 @@ void RunExport(const Options& options) {
   line["format"] = options.format;
   line["dtype"] = plan.dtype;
   line["files"] = result.files;
-  line["tensors"] = model.layout.tensors.size();
+  line["tensors"] = result.tensors;
   line["bytes"] = result.bytes;
   line["probe_tokens"] = result.probe.tokens;
   line["probe_max_abs_diff"] = MaxAbsDiff(policy, result.probe);

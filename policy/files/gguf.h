@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -30,10 +31,15 @@ struct GgufTensor {
   // Rows of a head whose two halves the file holds in turn (row 0, row half, row 1, …), as
   // llama.cpp's rotary embedding of its "llama" turns neighbours; 0: rows as they are.
   int64_t interleaved_head = 0;
+  float offset = 0;                                      // added to every number in the file
+  std::shared_ptr<const std::vector<float>> owner = {};  // of `data`, where no layout has it
 
-  int64_t columns() const { return shape.back(); }
-  int64_t rows() const { return shape.size() == 2 ? shape.front() : 1; }
+  // A vector is one row; one whose numbers belong to rows that are interleaved is a column.
+  int64_t columns() const { return shape.size() == 1 && interleaved_head > 0 ? 1 : shape.back(); }
+  int64_t rows() const { return shape.size() == 2 || interleaved_head > 0 ? shape.front() : 1; }
   int64_t SourceRow(int64_t row) const;  // which row of `data` the file's `row` is
+  // Numbers of `data` as the file's type will hold them; with an offset, in `scratch`.
+  std::span<const float> Shifted(std::span<const float> numbers, std::vector<float>* scratch) const;
 };
 
 // Writes a whole file, synced. Throws RunError.

@@ -2,67 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <string_view>
+#include <cstring>
+#include <memory>
+#include <utility>
 
+#include "common/deterministic_math.h"
 #include "common/error.h"
+#include "policy/files/gguf_family.h"
 #include "policy/files/gguf_tokenizer.h"
+#include "policy/model/rope_frequencies.h"
 
 namespace hone {
 namespace {
-
-struct NamePair {
-  std::string_view ours, theirs;  // of a tensor without ".weight" or ".bias"
-};
-// Within a layer: model.layers.N.OURS is blk.N.THEIRS.
-constexpr NamePair kLayerNames[] = {
-    {"input_layernorm", "attn_norm"},    {"self_attn.q_proj", "attn_q"},
-    {"self_attn.k_proj", "attn_k"},      {"self_attn.v_proj", "attn_v"},
-    {"self_attn.o_proj", "attn_output"}, {"post_attention_layernorm", "ffn_norm"},
-    {"mlp.gate_proj", "ffn_gate"},       {"mlp.up_proj", "ffn_up"},
-    {"mlp.down_proj", "ffn_down"},
-};
-constexpr NamePair kModelNames[] = {
-    {"model.embed_tokens", "token_embd"}, {"model.norm", "output_norm"}, {"lm_head", "output"}};
-
-// What differs between families; another family is another row.
-struct Family {
-  std::string_view architecture;  // config.json's
-  const char* name;               // general.architecture, and the prefix of its keys
-  bool interleaved_rope;          // rows of q and k are permuted for llama.cpp's rotary embedding
-  std::span<const NamePair> layer_names;
-};
-constexpr Family kFamilies[] = {
-    {"LlamaForCausalLM", "llama", true, kLayerNames},
-    {"Qwen2ForCausalLM", "qwen2", false, kLayerNames},
-};
-
-const Family& FamilyOf(const ModelConfig& config) {
-  for (const Family& family : kFamilies) {
-    if (family.architecture == config.architecture) return family;
-  }
-  throw UsageError(
-      fmt::format("--format gguf: {} is not written as GGUF; export it as hf and convert that",
-                  config.architecture));
-}
-
-std::string_view Theirs(std::span<const NamePair> names, std::string_view ours) {
-  for (const NamePair& pair : names) {
-    if (pair.ours == ours) return pair.theirs;
-  }
-  throw UsageError(fmt::format("--format gguf: the tensor {} has no name in GGUF", ours));
-}
-
-std::string GgufName(const Family& family, std::string_view name) {
-  const size_t dot = name.rfind('.');
-  const std::string_view stem = name.substr(0, dot), suffix = name.substr(dot);
-  constexpr std::string_view kLayers = "model.layers.";
-  if (!stem.starts_with(kLayers)) return fmt::format("{}{}", Theirs(kModelNames, stem), suffix);
-  const std::string_view rest = stem.substr(kLayers.size());
-  const size_t after = rest.find('.');
-  return fmt::format("blk.{}.{}{}", rest.substr(0, after),
-                     Theirs(family.layer_names, rest.substr(after + 1)), suffix);
-}
 
 GgmlType TypeOf(const TensorSpec& spec, GgmlType type) {
   if (spec.shape.size() != 2) return GgmlType::kF32;  // norms and biases
@@ -70,8 +21,9 @@ GgmlType TypeOf(const TensorSpec& spec, GgmlType type) {
   return type;
 }
 
-bool IsQueryOrKey(std::string_view name) {
-  return name.find(".q_proj.") != name.npos || name.find(".k_proj.") != name.npos;
+// Queries and keys, which turn.
+bool Turns(Role role) {
+  return role == Role::kQ || role == Role::kK || role == Role::kQBias || role == Role::kKBias;
 }
 
 // llama.cpp's numbers of what most of a file is (LLAMA_FTYPE).
@@ -89,31 +41,55 @@ uint32_t FileType(GgmlType type) {
   throw UsageError("an unknown type of number");
 }
 
-// What stretches positions has keys and tensors of its own in GGUF, which are not written.
-void CheckRope(const ModelFolder& model) {
-  for (const auto& [name, bytes] : model.companions) {
-    if (name != "config.json") continue;
-    const Json config = Json::parse(bytes);
-    for (const char* key : {"rope_scaling", "rope_parameters"}) {
-      if (!config.contains(key) || !config[key].is_object()) continue;
-      for (const char* type : {"rope_type", "type"}) {
-        if (config[key].contains(type) && config[key][type] != "default") {
-          throw UsageError(
-              fmt::format("--format gguf: config.json: {}.{}: {} is not written as "
-                          "GGUF; export it as hf",
-                          key, type, Dump(config[key][type])));
-        }
-      }
-    }
+// ln(2), for the natural logarithm of YaRN's factor.
+constexpr double kLn2 = 0x1.62e42fefa39efp-1;
+
+void AddScaling(const std::string& family, const RopeScaling& scaling, GgufMetadata* metadata) {
+  const auto add = [&](const char* key, GgufValue value) {
+    metadata->emplace_back(family + ".rope.scaling." + key, std::move(value));
+  };
+  const auto number = [](double value) { return static_cast<float>(value); };
+  if (scaling.type != RopeType::kLinear && scaling.type != RopeType::kYarn) return;
+  add("type", std::string(scaling.type == RopeType::kYarn ? "yarn" : "linear"));
+  add("factor", number(scaling.factor));
+  if (scaling.type != RopeType::kYarn) return;
+  add("original_context_length", static_cast<uint32_t>(scaling.original_positions));
+  // llama.cpp has the factor of the paper (arXiv:2309.00071, eq. 22), and multiplies it by this.
+  const double papers = 1 + 0.1 * kLn2 * Log2(scaling.factor);
+  add("attn_factor", number(scaling.attention_factor / papers));
+}
+
+// What llama.cpp divides the frequencies of rotary embedding by.
+GgufTensor MakeRopeFactors(const ModelConfig& config) {
+  const auto plain = InverseFrequencies(config.rope_theta, config.turned_dim(), {}),
+             scaled =
+                 InverseFrequencies(config.rope_theta, config.turned_dim(), config.rope_scaling);
+  auto factors = std::make_shared<std::vector<float>>();
+  for (size_t i = 0; i < plain.size(); ++i) factors->push_back(plain[i] / scaled[i]);
+  GgufTensor tensor;
+  tensor.name = "rope_freqs.weight";
+  tensor.shape = {static_cast<int64_t>(factors->size())};
+  tensor.data = *factors;
+  tensor.owner = std::move(factors);
+  return tensor;
+}
+
+void ReadRows(const GgufTensor& tensor, const GgufEntry& entry, std::span<float> out) {
+  const size_t row_bytes = GgmlRowBytes(entry.type, tensor.columns());
+  const auto columns = static_cast<size_t>(tensor.columns());
+  for (int64_t row = 0; row < tensor.rows(); ++row) {
+    const auto into = out.subspan(static_cast<size_t>(tensor.SourceRow(row)) * columns, columns);
+    DecodeRow(entry.type, entry.bytes.data() + static_cast<size_t>(row) * row_bytes, into);
+    for (float& value : into) value -= tensor.offset;
   }
 }
 
 }  // namespace
 
 GgufMetadata MakeGgufMetadata(const ModelFolder& model, GgmlType type) {
-  CheckRope(model);
   const ModelConfig& config = model.config;
-  const std::string family = FamilyOf(config).name;
+  const GgufFamily& described = GgufFamilyOf(config);
+  const std::string family = described.name;
   const std::filesystem::path path = std::filesystem::absolute(model.path).lexically_normal();
   const auto name = path.has_filename() ? path.filename() : path.parent_path().filename();
   const auto count = [](int64_t value) { return static_cast<uint32_t>(value); };
@@ -131,10 +107,25 @@ GgufMetadata MakeGgufMetadata(const ModelFolder& model, GgmlType type) {
       {family + ".attention.key_length", count(config.head_dim)},
       {family + ".attention.value_length", count(config.head_dim)},
       {family + ".attention.layer_norm_rms_epsilon", static_cast<float>(config.rms_norm_eps)},
-      {family + ".rope.dimension_count", count(config.head_dim)},
+      {family + ".rope.dimension_count", count(config.turned_dim())},
       {family + ".rope.freq_base", static_cast<float>(config.rope_theta)},
       {family + ".vocab_size", count(config.vocab_size)},
   };
+  AddScaling(family, config.rope_scaling, &metadata);
+  if (described.window_period > 0)
+    metadata.emplace_back(family + ".attention.sliding_window", count(config.window(0)));
+  if (described.local_rope) {
+    metadata.emplace_back(family + ".rope.freq_base_swa",
+                          static_cast<float>(config.local_rope_theta));
+  }
+  if (described.attention_softcap) {
+    metadata.emplace_back(family + ".attn_logit_softcapping",
+                          static_cast<float>(config.attention_softcap));
+  }
+  if (described.logit_softcap) {
+    metadata.emplace_back(family + ".final_logit_softcapping",
+                          static_cast<float>(config.logit_softcap));
+  }
   if (type == GgmlType::kQ8_0) metadata.emplace_back("general.quantization_version", uint32_t{2});
   AddGgufTokenizer(model, &metadata);
   return metadata;
@@ -142,20 +133,21 @@ GgufMetadata MakeGgufMetadata(const ModelFolder& model, GgmlType type) {
 
 std::vector<GgufTensor> MakeGgufTensors(const ModelConfig& config, const WeightsLayout& layout,
                                         std::span<const float> data, GgmlType type) {
-  const Family& family = FamilyOf(config);
+  const GgufFamily& family = GgufFamilyOf(config);
   std::vector<GgufTensor> tensors;
   for (const TensorSpec& spec : layout.tensors) {
     GgufTensor tensor;
-    tensor.name = GgufName(family, spec.name);
+    tensor.name = GgufTensorName(spec);
     tensor.shape = spec.shape;
     tensor.type = TypeOf(spec, type);
-    if (family.interleaved_rope && IsQueryOrKey(spec.name) && spec.shape.size() == 2)
-      tensor.interleaved_head = config.head_dim;
+    if (family.interleaved_rope && Turns(spec.role)) tensor.interleaved_head = config.head_dim;
+    if (IsNorm(spec.role)) tensor.offset = static_cast<float>(config.norm_offset);
     if (!data.empty()) {
       tensor.data = data.subspan(static_cast<size_t>(spec.offset), static_cast<size_t>(spec.size));
     }
     tensors.push_back(std::move(tensor));
   }
+  if (config.rope_scaling.type == RopeType::kLlama3) tensors.push_back(MakeRopeFactors(config));
   return tensors;
 }
 
@@ -185,13 +177,14 @@ Buffer<float> ReadGgufWeights(const GgufFile& file, const ModelConfig& config,
   for (size_t i = 0; i < wanted.size(); ++i) {
     const GgufTensor& tensor = wanted[i];
     const GgufEntry& entry = entry_of(tensor);
-    const size_t row_bytes = GgmlRowBytes(entry.type, tensor.columns());
-    const auto columns = static_cast<size_t>(tensor.columns());
-    const auto out = data.span().subspan(static_cast<size_t>(layout.tensors[i].offset),
-                                         static_cast<size_t>(layout.tensors[i].size));
-    for (int64_t row = 0; row < tensor.rows(); ++row) {
-      DecodeRow(entry.type, entry.bytes.data() + static_cast<size_t>(row) * row_bytes,
-                out.subspan(static_cast<size_t>(tensor.SourceRow(row)) * columns, columns));
+    if (i < layout.tensors.size()) {
+      ReadRows(tensor, entry,
+               data.span().subspan(static_cast<size_t>(layout.tensors[i].offset),
+                                   static_cast<size_t>(layout.tensors[i].size)));
+    } else if (entry.type != tensor.type ||
+               std::memcmp(entry.bytes.data(), tensor.data.data(), entry.bytes.size()) != 0) {
+      throw FileError(file.path().string(), "tensor " + tensor.name,
+                      "holds other numbers than follow from the config");
     }
     file.map().Release(entry.bytes);
   }

@@ -62,11 +62,13 @@ void WriteRows(const GgufTensor& tensor, FileWriter* writer) {
   const auto columns = static_cast<size_t>(tensor.columns());
   const int64_t at_once = static_cast<int64_t>(std::max<size_t>(1, kBuffer / row_bytes));
   std::vector<std::byte> buffer(row_bytes * static_cast<size_t>(std::min(at_once, tensor.rows())));
+  std::vector<float> shifted;
   for (int64_t first = 0; first < tensor.rows(); first += at_once) {
     const int64_t rows = std::min(at_once, tensor.rows() - first);
     for (int64_t r = 0; r < rows; ++r) {
       const auto source = static_cast<size_t>(tensor.SourceRow(first + r));
-      EncodeRow(tensor.type, tensor.data.subspan(source * columns, columns),
+      EncodeRow(tensor.type,
+                tensor.Shifted(tensor.data.subspan(source * columns, columns), &shifted),
                 buffer.data() + static_cast<size_t>(r) * row_bytes);
     }
     writer->Write(buffer.data(), static_cast<size_t>(rows) * row_bytes);
@@ -81,6 +83,14 @@ int64_t GgufTensor::SourceRow(int64_t row) const {
   if (interleaved_head == 0) return row;
   const int64_t head = row / interleaved_head, within = row % interleaved_head;
   return head * interleaved_head + within % 2 * (interleaved_head / 2) + within / 2;
+}
+
+std::span<const float> GgufTensor::Shifted(std::span<const float> numbers,
+                                           std::vector<float>* scratch) const {
+  if (offset == 0) return numbers;
+  scratch->assign(numbers.begin(), numbers.end());
+  for (float& number : *scratch) number += offset;
+  return *scratch;
 }
 
 void WriteGguf(const std::filesystem::path& path, const GgufMetadata& metadata,

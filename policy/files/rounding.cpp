@@ -66,12 +66,14 @@ Buffer<float> RoundWeights(const WeightsLayout& layout, std::span<const float> d
 Buffer<float> RoundWeights(const WeightsLayout& layout, std::span<const GgufTensor> tensors,
                            ThreadPool* pool) {
   return RoundRows(layout, pool, [&](size_t i, size_t at, std::span<float> out, std::byte* bytes) {
+    std::vector<float> shifted;
     const GgufTensor& tensor = tensors[i];
     const auto in =
         tensor.data.subspan(at - static_cast<size_t>(layout.tensors[i].offset), out.size());
     CheckFinite(layout.tensors[i], in);
-    EncodeRow(tensor.type, in, bytes);
+    EncodeRow(tensor.type, tensor.Shifted(in, &shifted), bytes);
     DecodeRow(tensor.type, bytes, out);
+    for (float& value : out) value -= tensor.offset;
     CheckHeld(layout.tensors[i], in, out, GgmlTypeName(tensor.type));
   });
 }

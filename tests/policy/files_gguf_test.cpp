@@ -32,8 +32,8 @@ class GgufTest : public ::testing::Test {
                                    {"a.ids", std::vector<int32_t>{-1, 2}},
                                    {"a.none", std::vector<std::string>{}},
                                    {"a.texts", std::vector<std::string>{"x", ""}}};
-    const std::vector<GgufTensor> tensors = {{"bias", {3}, GgmlType::kF32, small_, 0},
-                                             {"w", {2, 32}, GgmlType::kQ8_0, large_, 0},
+    const std::vector<GgufTensor> tensors = {{"bias", {3}, GgmlType::kF32, small_},
+                                             {"w", {2, 32}, GgmlType::kQ8_0, large_},
                                              {"h", {2, 3}, GgmlType::kF16, six_, 2}};
     WriteGguf(path_, metadata, tensors);
     metadata_ = metadata;

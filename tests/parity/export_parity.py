@@ -1,0 +1,205 @@
+"""`hone export` in the programs that it is for. As hf (f32, bf16, f16; whole and in shards): transformers loads the
+folder, and its log-probabilities agree with `hone logprobs` on it. As gguf, every family that is written: llama.cpp
+cuts texts into the same tokens, its log-probabilities of an f32 file agree with `hone logprobs` on the checkpoint, its
+greedy text is that of `hone generate`, and the narrower types stay within bounds of their own. What GGUF cannot say is
+refused with exit code 2 and the name of the setting."""
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from family_parity import CASES, LONGROPE, TYPES, hone_greedy, make_model, rope
+from fixtures import EOS, HONE, run_hone
+from llama_cpp import Llama
+from load_parity import hone_logprobs, sequences, transformers_logprobs, worst
+from safetensors import safe_open
+from tokenizer_parity import texts
+from transformers import AutoConfig
+
+TOLERANCE = 1e-4  # both compute in fp32
+# Of log-probabilities from the checkpoint's. llama.cpp rounds activations to the type of the weights, and has the GELU
+# of Gemma as a table of F16.
+BOUNDS = {"f32": 1e-4, "f16": 0.06, "bf16": 0.4, "q8_0": 0.4}
+GEMMA_F32 = 0.01
+TOKENS = 48
+
+GEMMA = {"head_dim": 16, "query_pre_attn_scalar": 16, "sliding_window": 9}
+LLAMA3 = rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=32)
+WRITTEN = {
+    "llama": CASES["llama"],
+    "llama, tied": ("Llama", {"tie_word_embeddings": True}),
+    "llama, biases, head_dim": ("Llama", {"attention_bias": True, "mlp_bias": True, "head_dim": 20}),
+    "llama, llama3": ("Llama", LLAMA3),
+    "llama, linear": CASES["llama, linear"],
+    "llama, yarn": CASES["llama, yarn"],
+    "llama, yarn, its factors": ("Llama", rope("yarn", factor=3.0, original_max_position_embeddings=40, mscale=0.7,
+                                               mscale_all_dim=1.3)),
+    "mistral, no window": CASES["mistral, no window"],
+    "mistral, window of the whole": ("Mistral", {"sliding_window": 128}),
+    "qwen2": ("Qwen2", {}),
+    "qwen2, tied, yarn": ("Qwen2", {"tie_word_embeddings": True, **CASES["llama, yarn"][1]}),
+    "qwen3": CASES["qwen3"],
+    "qwen3, tied, linear": ("Qwen3", {"head_dim": 16, "tie_word_embeddings": True, **CASES["llama, linear"][1]}),
+    "phi3": ("Phi3", {"sliding_window": None}),
+    "phi3, partial": ("Phi3", {"sliding_window": None, "rope_parameters": {
+        "rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.67}}),
+    "gemma2": ("Gemma2", {**GEMMA, "attn_logit_softcapping": 3.0, "final_logit_softcapping": 5.0}),
+    "gemma3": ("Gemma3", {**GEMMA, "num_hidden_layers": 7, "rope_parameters": {
+        "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 300.0}}}),
+}
+# … and what the message must name.
+REFUSED = {
+    "llama, gelu": ("Llama", {"hidden_act": "gelu_pytorch_tanh"}, "hidden_act"),
+    "llama, dynamic": (*CASES["llama, dynamic"], 'rope_type: rotary scaling of type "dynamic"'),
+    "llama, yarn, not truncated": ("Llama", rope("yarn", factor=4.0, original_max_position_embeddings=32,
+                                                 truncate=False), "truncate"),
+    "llama, yarn, beta_fast": (*CASES["llama, yarn, every setting"], "beta_fast"),
+    "llama, yarn, beta_slow": ("Llama", rope("yarn", factor=4.0, original_max_position_embeddings=32, beta_slow=2.0),
+                               "beta_slow"),
+    "mistral, window": (*CASES["mistral"], "sliding_window"),
+    "qwen2, windows": (*CASES["qwen2, windows"], "sliding_window"),
+    "qwen2, llama3": ("Qwen2", LLAMA3, "rope_type"),
+    "qwen2, head_dim": ("Qwen2", {"head_dim": 20}, "head_dim"),
+    "qwen3, biases": (*CASES["qwen3, biases, tied"], "attention_bias"),
+    "phi3, window": (*CASES["phi3"], "sliding_window"),
+    "phi3, longrope": ("Phi3", {"sliding_window": None, "rope_parameters": LONGROPE,
+                                "original_max_position_embeddings": 100}, "rope_type"),
+    "gemma2, no caps": ("Gemma2", {**GEMMA, "attn_logit_softcapping": None}, "attn_logit_softcapping"),
+    "gemma2, biases": ("Gemma2", {**GEMMA, "attention_bias": True}, "attention_bias"),
+    "gemma2, scale": ("Gemma2", {**GEMMA, "query_pre_attn_scalar": 20}, "query_pre_attn_scalar"),
+    "gemma2, untied": ("Gemma2", {**GEMMA, "tie_word_embeddings": False}, "tie_word_embeddings"),
+    "gemma3, layer_types": ("Gemma3", {**GEMMA, "layer_types": TYPES}, "layer_types"),
+    "gemma3, cap": ("Gemma3", {**GEMMA, "final_logit_softcapping": 5.0}, "final_logit_softcapping"),
+}
+
+
+def export(model: Path, output: Path, *flags: str) -> dict:
+    return json.loads(run_hone("export", str(model), "--output", str(output), *flags))
+
+
+class Report:
+    failed = 0
+
+    def __call__(self, ok: bool, text: str) -> None:
+        self.failed += not ok
+        print(f"{'ok  ' if ok else 'MISS'} {text}", flush=True)
+
+
+def check_hf(name: str, model: Path, root: Path, inputs: list[list[int]], report: Report) -> None:
+    for dtype in ["f32", "bf16", "f16"]:
+        for shard in ["5GB", "20kB"]:
+            folder = root / f"{model.name}-{dtype}-{shard}"
+            result = export(model, folder, "--dtype", dtype, "--max-shard-size", shard)
+            shards = sorted(folder.glob("*.safetensors"))
+            stored = {file.get_slice(key).get_dtype() for path in shards for file in [safe_open(path, "pt")]
+                      for key in file.keys()}
+            said = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[dtype]
+            difference = worst(hone_logprobs(folder, inputs, root), transformers_logprobs(folder, inputs))
+            ok = (difference <= TOLERANCE and stored == {dtype.upper()} and (len(shards) > 1) == (shard != "5GB")
+                  and AutoConfig.from_pretrained(folder).dtype == said)
+            report(ok, f"{name}: hf {dtype} in {len(shards)} file(s): largest difference {difference:.1e}; from the "
+                       f"policy {result['probe_max_abs_diff']:.1e}")
+
+
+def load(path: Path) -> Llama:
+    """With keys and values in F32."""
+    return Llama(str(path), n_ctx=128, n_batch=128, n_threads=1, n_threads_batch=1, verbose=False, seed=0,
+                 logits_all=True, type_k=0, type_v=0)
+
+
+def llama_logprobs(peer: Llama, inputs: list[list[int]]) -> list[list[float]]:
+    result = []
+    for tokens in inputs:
+        peer.reset()
+        peer.eval(tokens)
+        logprobs = torch.tensor(peer.scores[:len(tokens) - 1]).double().log_softmax(-1)
+        result.append(logprobs.gather(1, torch.tensor(tokens[1:])[:, None])[:, 0].tolist())
+    return result
+
+
+def llama_greedy(peer: Llama, prompts: list[list[int]]) -> list[list[int]]:
+    result = []
+    for prompt in prompts:
+        peer.reset()
+        peer.eval(prompt)
+        tokens = []
+        while len(tokens) < TOKENS:
+            tokens.append(int(peer.scores[peer.n_tokens - 1].argmax()))
+            peer.eval(tokens[-1:])
+        result.append(tokens)
+    return result
+
+
+def check_gguf(name: str, model: Path, root: Path, inputs: list[list[int]], report: Report) -> None:
+    ours = hone_logprobs(model, inputs, root)
+    prompts = [tokens[:20] for tokens in inputs[:2]]
+    written = hone_greedy(model, prompts, root)
+    for dtype, bound in BOUNDS.items():
+        path = root / f"{model.name}-{dtype}.gguf"
+        export(model, path, "--format", "gguf", "--dtype", dtype)
+        peer = load(path)
+        if dtype == "f32":
+            bound = GEMMA_F32 if name.startswith("gemma") else bound
+            same = llama_greedy(peer, prompts) == written
+            report(same, f"{name}: gguf f32: greedy text of {TOKENS} tokens {'the same' if same else 'differs'}")
+        difference = worst(ours, llama_logprobs(peer, inputs))
+        report(difference <= bound, f"{name}: gguf {dtype}: largest difference {difference:.1e}, bound {bound:g}")
+        peer.close()
+
+
+def check_tokens(model: Path, root: Path, report: Report) -> None:
+    samples = list(texts(300, random.Random(5), [EOS]))
+    lines = run_hone("tokenize", "--model", str(model), stdin="".join(json.dumps(t) + "\n" for t in samples))
+    ours = [json.loads(line) for line in lines.splitlines()]
+    peer = load(root / f"{model.name}-f32.gguf")
+    theirs = [peer.tokenize(text.encode(), add_bos=False, special=True) for text in samples]
+    same = sum(a == b for a, b in zip(ours, theirs))
+    report(same == len(samples), f"gguf: the tokens of {same} of {len(samples)} texts are the same")
+    peer.close()
+
+
+def check_refused(name: str, model: Path, root: Path, key: str, report: Report) -> None:
+    output = root / "refused.gguf"
+    done = subprocess.run([HONE, "export", str(model), "--format", "gguf", "--output", str(output)],
+                          capture_output=True, text=True)
+    ok = done.returncode == 2 and f"config.json: {key}" in done.stderr and not output.exists()
+    report(ok, f"{name}: exit code {done.returncode}: {done.stderr.strip()}")
+    folder = root / f"{model.name}-hf"
+    export(model, folder)
+    inputs = sequences(AutoConfig.from_pretrained(model).vocab_size, count=1)
+    same = hone_logprobs(folder, inputs, root) == hone_logprobs(model, inputs, root)
+    report(same, f"{name}: as hf {'the same bits' if same else 'differs'}")
+
+
+def main() -> int:
+    torch.set_num_threads(1)  # tiny models: threads only wait for each other
+    report = Report()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for number, (name, (prefix, settings)) in enumerate(WRITTEN.items()):
+            if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
+                continue
+            model = root / str(number)
+            inputs = sequences(make_model(model, prefix, {"initializer_range": 0.2, **settings}, seed=number), count=4)
+            if name in ["llama", "qwen2", "gemma3"]:
+                check_hf(name, model, root, inputs, report)
+            check_gguf(name, model, root, inputs, report)
+            if name == "llama":
+                check_tokens(model, root, report)
+        for number, (name, (prefix, settings, key)) in enumerate(REFUSED.items()):
+            if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
+                continue
+            model = root / f"refused-{number}"
+            make_model(model, prefix, settings, seed=number)
+            check_refused(name, model, root, key, report)
+    print("all agree" if not report.failed else f"{report.failed} do not agree")
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
