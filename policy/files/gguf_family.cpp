@@ -157,8 +157,8 @@ void CheckSettings(const GgufFamily& family, const ModelConfig& config) {
                num_kv_heads, head_dim, max_position_embeddings, positions_key, embedding_scale,
                rms_norm_eps, norm_offset, post_norms, qk_norm, rope_theta, rope_scaling, rotary_dim,
                local_rope_theta, windows, attention_scale, attention_softcap, logit_softcap,
-               activation, qkv_bias, o_bias, mlp_bias, tie_word_embeddings, initializer_range] =
-      config;
+               activation, qkv_bias, o_bias, mlp_bias, sparse, num_experts, experts_per_token,
+               expert_size, norm_topk_prob, tie_word_embeddings, initializer_range] = config;
   if (family.square_attention && config.q_dim() != hidden_size) {
     Fail(family, "head_dim",
          fmt::format("{} heads of {} with a hidden_size of {}", num_heads, head_dim, hidden_size));
@@ -190,6 +190,7 @@ void CheckSettings(const GgufFamily& family, const ModelConfig& config) {
   if ((qkv_bias && !family.qkv_bias) || (o_bias && !family.o_bias))
     Fail(family, "attention_bias", "biases of attention");
   if (mlp_bias && !family.mlp_bias) Fail(family, "mlp_bias", "biases of the feed-forward");
+  if (!sparse.empty()) Fail(family, "num_experts", fmt::format("{} experts", num_experts));
   if (!tie_word_embeddings && !family.untied)
     Fail(family, "tie_word_embeddings", "a head that is not the embedding");
 }
@@ -246,6 +247,11 @@ std::string_view NameOf(Role role) {
       return "ffn_down.bias";
     case Role::kMlpOutNorm:
       return "post_ffw_norm.weight";
+    case Role::kRouter:
+    case Role::kExpertGate:
+    case Role::kExpertUp:
+    case Role::kExpertDown:
+      break;  // CheckSettings has refused them
   }
   throw UsageError("a tensor of an unknown role");
 }
