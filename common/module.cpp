@@ -9,24 +9,21 @@
 #include "common/error.h"
 
 namespace hone {
-namespace {
 
-std::filesystem::path PathOf(const Module& module) {
-  const char* named = std::getenv(module.variable.c_str());
+std::filesystem::path BesideProgram(const std::string& file, const std::string& variable) {
+  const char* named = std::getenv(variable.c_str());
   if (named != nullptr && *named != '\0') return named;
   std::error_code error;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) {
     throw RunError("cannot tell where this program lies (/proc/self/exe: " + error.message() +
-                   "); set " + module.variable + " to the path of " + module.file);
+                   "); set " + variable + " to the path of " + file);
   }
-  return program.parent_path() / module.file;
+  return program.parent_path() / file;
 }
 
-}  // namespace
-
 void* LoadModule(const Module& module) {
-  const std::filesystem::path path = PathOf(module);
+  const std::filesystem::path path = BesideProgram(module.file, module.variable);
   if (!std::filesystem::exists(path)) {
     throw RunError(module.what + " was not found at " + path.string() + "; " + module.remedy +
                    ", or set " + module.variable + " to its path");

@@ -2,9 +2,14 @@
 // so that a command which does without them starts without what they link.
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 namespace hone {
+
+// The path of a file of our own that lies beside the program that runs, or what the environment
+// variable names instead. Whether it is there is the caller's to see. Throws RunError.
+std::filesystem::path BesideProgram(const std::string& file, const std::string& variable);
 
 struct Module {
   std::string what;      // what it is, for errors: "the torch backend's module"

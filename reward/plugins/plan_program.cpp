@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "common/error.h"
+#include "common/module.h"
 #include "reward/options.h"
 #include "reward/plugins/child_process.h"
 #include "reward/plugins/program_verifier.h"
@@ -18,19 +18,12 @@ constexpr std::chrono::seconds kCheckTime{60};
 
 // The program that loads libraries: beside the program that runs, or HONE_VERIFIER_HOST.
 std::string HostPath() {
-  if (const char* named = std::getenv("HONE_VERIFIER_HOST"); named != nullptr && *named != '\0') {
-    return named;
-  }
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const fs::path host = program.parent_path() / "hone_verifier_host";
-  if (error || !fs::exists(host)) {
-    throw RunError(
-        fmt::format("{}: not there; it loads verifiers from shared libraries. Build the "
-                    "target hone_verifier_host, or set HONE_VERIFIER_HOST to its path",
-                    host.string()));
-  }
-  return host.string();
+  const fs::path host = BesideProgram("hone_verifier_host", "HONE_VERIFIER_HOST");
+  if (fs::exists(host)) return host.string();
+  throw RunError(
+      fmt::format("{}: not there; it loads verifiers from shared libraries. Build the "
+                  "target hone_verifier_host, or set HONE_VERIFIER_HOST to its path",
+                  host.string()));
 }
 
 // Loads the library in a process of its own, and gives the name that it has for itself.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/module.h"
 #include "reward/sandbox/process.h"
 #include "reward/sandbox/seccomp_filter.h"
 
@@ -37,19 +38,6 @@ std::string OnPath(const std::string& name) {
     if (folder.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return {};
-}
-
-std::string ProgramPath() {
-  if (const char* named = std::getenv("HONE_SANDBOX_PROGRAM"); named != nullptr && *named != '\0') {
-    return named;
-  }
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (error) {
-    Refuse("cannot tell where this program lies (/proc/self/exe: " + error.message() + ")",
-           "Set HONE_SANDBOX_PROGRAM to the path of hone_sandbox.");
-  }
-  return program.parent_path() / "hone_sandbox";
 }
 
 std::string RealPath(const char* path) {
@@ -137,7 +125,7 @@ Machine FindMachine() {
   if (machine.bubblewrap.empty()) {
     Refuse("bubblewrap (bwrap) is not on PATH", "Install it: sudo apt-get install bubblewrap");
   }
-  machine.program = ProgramPath();
+  machine.program = BesideProgram("hone_sandbox", "HONE_SANDBOX_PROGRAM");
   if (::access(machine.program.c_str(), X_OK) != 0) {
     Refuse("hone_sandbox was not found at " + machine.program,
            "Build the target hone_sandbox, or set HONE_SANDBOX_PROGRAM to its path.");
