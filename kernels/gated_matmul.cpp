@@ -17,8 +17,7 @@ void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda,
                  const PackedMatrix& gate, const PackedMatrix& up, float* gate_up_T2F,
                  float* act_TF, const float* bias_2F) {
   const MatmulKernels& matmul = HONE_ISA_KERNELS(exec.isa, kMatmul);
-  const GatedKernels& gated = activation == Gate::kSilu ? HONE_ISA_KERNELS(exec.isa, kSwiGlu)
-                                                        : HONE_ISA_KERNELS(exec.isa, kGeGlu);
+  const GatedKernels& gated = GatedKernelsOf(exec, activation);
   const int64_t f = gate.n, ld = 2 * f;
   ForUnits(exec, m, f, matmul.tile_rows, kMostRows, [&](const MatmulUnit& unit) {
     for (int64_t panel = unit.panel; panel < unit.panel + unit.panels; panel += kPanels) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/exec.h"
+#include "kernels/gated.h"
 
 namespace hone::kernels {
 
@@ -63,13 +64,13 @@ struct RopeKernels {
   void (*rotate)(float* x, const float* cos, const float* sin, int64_t half, bool inverse);
 };
 
-// SwiGLU and GeGLU.
 struct GatedKernels {
   // One row of f elements.
   void (*forward)(const float* gate, const float* up, int64_t f, float* out);
   void (*backward)(const float* d_out, const float* gate, const float* up, int64_t f, float* d_gate,
                    float* d_up, float* out);
 };
+const GatedKernels& GatedKernelsOf(const Exec& exec, Gate activation);
 
 struct SoftCapKernels {
   void (*forward)(float* x, int64_t n, float cap);

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include "kernels/gated_matmul.h"
+#include "kernels/gated.h"
 #include "policy/model/config.h"
 #include "policy/model/weights.h"
 

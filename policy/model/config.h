@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/gated_matmul.h"
+#include "kernels/gated.h"
 
 namespace hone {
 

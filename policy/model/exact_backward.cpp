@@ -4,8 +4,7 @@
 
 #include "common/error.h"
 #include "kernels/embedding.h"
-#include "kernels/geglu.h"
-#include "kernels/swiglu.h"
+#include "kernels/gated.h"
 #include "policy/model/exact_backend.h"
 
 namespace hone {
@@ -97,10 +96,8 @@ void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
 
   const float* d_out = BackwardBranchEnd(tape.mlp_out_TD, at.down_bias, at.mlp_out_norm, grads);
   kernels::MatmulGradInput(exec_, d_out, d, Data(at.down), t, d, f, back_.d_act_TF.data(), f);
-  const auto activation_backward =
-      config_.activation == kernels::Gate::kSilu ? kernels::SwiGluBackward : kernels::GeGluBackward;
-  activation_backward(exec_, back_.d_act_TF.data(), tape.gate_up_T2F.data(), t, f, d_gate_up,
-                      back_.act_TF.data());
+  kernels::GatedBackward(exec_, config_.activation, back_.d_act_TF.data(), tape.gate_up_T2F.data(),
+                         t, f, d_gate_up, back_.act_TF.data());
   kernels::MatmulGradWeight(exec_, d_out, d, back_.act_TF.data(), f, t, d, f, grads + at.down);
   if (config_.mlp_bias) {
     kernels::BiasGrad(exec_, d_gate_up, 2 * f, t, f, grads + at.gate_bias);

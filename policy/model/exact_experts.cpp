@@ -5,8 +5,8 @@
 
 #include "kernels/embedding.h"
 #include "kernels/experts.h"
-#include "kernels/geglu.h"
-#include "kernels/swiglu.h"
+#include "kernels/gated.h"
+#include "kernels/gated_matmul.h"
 #include "policy/model/exact_backend.h"
 
 namespace hone {
@@ -118,9 +118,8 @@ void ExactBackend::BackwardExpert(int64_t l, int64_t e, float* grads) {
   // The gradient by the activation, first as if the weights were 1: with the activation itself it
   // gives the gradient by the weight.
   kernels::MatmulGradInput(exec_, d_out, d, Data(at.down), n, d, g, d_act, g);
-  const auto activation_backward =
-      config_.activation == kernels::Gate::kSilu ? kernels::SwiGluBackward : kernels::GeGluBackward;
-  activation_backward(exec_, d_act, s.gate_up_N2G.data(), n, g, d_gate_up, s.act_NG.data());
+  kernels::GatedBackward(exec_, config_.activation, d_act, s.gate_up_N2G.data(), n, g, d_gate_up,
+                         s.act_NG.data());
   kernels::DotRows(exec_, s.act_NG.data(), d_act, places, n, g, s.d_weights_TK.data());
   kernels::ScaleRows(exec_, places, n, s.weights_TK.data(), 2 * g, d_gate_up);
   kernels::ScaleRows(exec_, places, n, s.weights_TK.data(), d, d_out);

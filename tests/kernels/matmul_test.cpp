@@ -2,8 +2,6 @@
 
 #include "every_exec.h"
 #include "kernels/gated_matmul.h"
-#include "kernels/geglu.h"
-#include "kernels/swiglu.h"
 
 namespace hone::kernels {
 namespace {
@@ -110,13 +108,13 @@ TEST_P(MatmulTest, GatedProductsAreTheBitsOfProductAndActivation) {
                     nullptr, false);
   reference::Matmul(p.a.data(), p.lda, p.m, up_KN.data(), p.k, p.n, gate_up.data() + p.n, 2 * p.n,
                     nullptr, false);
-  reference::SwiGlu(gate_up.data(), p.m, p.n, act.data());
+  reference::Gated(Gate::kSilu, gate_up.data(), p.m, p.n, act.data());
   const std::vector<float> bias = RandomFloats(2 * p.n, 6);
   std::vector<float> biased = gate_up, biased_act(act.size());
   for (int64_t i = 0; i < p.m; ++i) {
     for (int64_t j = 0; j < 2 * p.n; ++j) biased[i * 2 * p.n + j] += bias[j];
   }
-  reference::GeGlu(biased.data(), p.m, p.n, biased_act.data());
+  reference::Gated(Gate::kGeluTanh, biased.data(), p.m, p.n, biased_act.data());
   ForEveryExec([&](const Exec& exec) {
     PackedMatrix gate, up;
     Pack(exec, p.b_KN.data(), p.k, p.n, &gate);

@@ -1,0 +1,29 @@
+// The activation of a gated feed-forward: act(gate) * up. Shazeer, arXiv:2002.05202.
+//   SwiGLU: silu(x) = x / (1 + exp(-x))
+//   GeGLU:  gelu in its tanh form, x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))) / 2;
+//           Hendrycks and Gimpel, arXiv:1606.08415
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/exec.h"
+
+namespace hone::kernels {
+
+// What the gate passes through.
+enum class Gate { kSilu, kGeluTanh };
+
+// gate_up [t, 2f]: the gate in columns [0, f), up in [f, 2f). out [t, f].
+void Gated(const Exec& exec, Gate activation, const float* gate_up_T2F, int64_t t, int64_t f,
+           float* out_TF);
+// d_gate_up [t, 2f] is written, and out [t, f] once more, as Gated gives it: from one exp or tanh.
+void GatedBackward(const Exec& exec, Gate activation, const float* d_out_TF,
+                   const float* gate_up_T2F, int64_t t, int64_t f, float* d_gate_up_T2F,
+                   float* out_TF);
+
+namespace reference {
+void Gated(Gate activation, const float* gate_up_T2F, int64_t t, int64_t f, float* out_TF);
+void GatedBackward(Gate activation, const float* d_out_TF, const float* gate_up_T2F, int64_t t,
+                   int64_t f, float* d_gate_up_T2F);
+}  // namespace reference
+}  // namespace hone::kernels
