@@ -5,7 +5,6 @@
 namespace hone {
 namespace {
 
-constexpr std::string_view kSpace = " \t\n\r\f\v";
 constexpr std::string_view kOpen = "<answer>", kClose = "</answer>";
 
 std::optional<std::string_view> LastTagged(std::string_view text) {
@@ -22,10 +21,10 @@ std::optional<std::string_view> LastTagged(std::string_view text) {
 
 }  // namespace
 
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(kSpace);
+std::string_view Trim(std::string_view text, std::string_view ends) {
+  const size_t begin = text.find_first_not_of(ends);
   if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
+  return text.substr(begin, text.find_last_not_of(ends) - begin + 1);
 }
 
 Extract ReadExtract(OptionReader& reader) {

@@ -23,8 +23,8 @@ Extract ReadExtract(OptionReader& reader);
 // found from left to right, each open tag with the first close tag after it.
 std::optional<std::string_view> ExtractAnswer(std::string_view completion, Extract extract);
 
-// Without the ASCII white space at both ends.
-std::string_view Trim(std::string_view text);
+// Without the characters `ends` at both ends: ASCII white space unless others are named.
+std::string_view Trim(std::string_view text, std::string_view ends = " \t\n\r\f\v");
 
 // The text of a column that holds a string or a number. Nothing, and `error` says why, otherwise.
 std::optional<std::string> ColumnText(const Sample& sample, const std::string& column,

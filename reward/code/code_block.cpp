@@ -4,11 +4,11 @@
 #include <string>
 
 #include "reward/answer.h"
+#include "reward/thought.h"
 
 namespace hone {
 namespace {
 
-constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>";
 constexpr std::string_view kAnswer = "<answer>";
 constexpr size_t kShortestFence = 3, kDeepestFence = 3;  // characters; spaces before it
 
@@ -63,13 +63,6 @@ bool ForEachBlock(std::string_view text, const Use& use) {
   return any;
 }
 
-std::optional<std::string_view> AfterThought(std::string_view text) {
-  const size_t end = text.rfind(kThinkEnd);
-  if (end != std::string_view::npos) return text.substr(end + kThinkEnd.size());
-  if (text.find(kThink) != std::string_view::npos) return std::nullopt;
-  return text;
-}
-
 }  // namespace
 
 std::optional<Language> LanguageOfLabel(std::string_view label) {
@@ -88,7 +81,7 @@ std::optional<Language> LanguageOfLabel(std::string_view label) {
 }
 
 std::optional<CodeBlock> ExtractCode(std::string_view completion, std::optional<Language> wanted) {
-  const auto said = AfterThought(completion);
+  const auto said = AfterThought(completion, /*think_in_prompt=*/false);
   if (!said) return std::nullopt;
   std::string_view text = *said;
   const bool has_answer = text.find(kAnswer) != std::string_view::npos;

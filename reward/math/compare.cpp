@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "reward/answer.h"
 #include "reward/math/parse.h"
 #include "reward/math/real_set.h"
 #include "reward/rational.h"
@@ -525,12 +526,7 @@ Tri SameWithUnits(const Answer& gold, const Answer& found, const CompareOptions&
 // ---- text and choices --------------------------------------------------------------------------
 
 // Without white space and dollars at the ends.
-std::string_view Bare(std::string_view text) {
-  constexpr std::string_view ends = " \t\n\r$";
-  const size_t begin = text.find_first_not_of(ends);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(ends) - begin + 1);
-}
+std::string_view Bare(std::string_view text) { return Trim(text, " \t\n\r$"); }
 
 void Say(std::string* how, const char* phrase) {
   if (how) *how = phrase;

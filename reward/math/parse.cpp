@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "reward/answer.h"
 #include "reward/math/lexer.h"
 
 namespace hone::math {
@@ -878,10 +879,7 @@ std::string PlainText(std::string_view text) {
       out += c;
     }
   }
-  const char* ends = ".,;:!()[]\"'`";
-  const size_t begin = out.find_first_not_of(ends);
-  if (begin == std::string::npos) return {};
-  return Lower(out.substr(begin, out.find_last_not_of(ends) - begin + 1));
+  return Lower(std::string(Trim(out, ".,;:!()[]\"'`")));
 }
 
 Answer Parse(std::string_view text, bool decimal_comma, Arena* arena, Budget* budget) {

@@ -36,7 +36,8 @@ TEST(CodeBlockTest, FindsNoneWhereNothingWasFinished) {
   for (const char* text :
        {"", "print(1)", "```python\na", "```python\na\n``", "<think>```python\na\n```",
         "```python a```", "`a`", "    ```python\na\n    ```", "```json\n{}\n```",
-        "```python\na\n```</think>", "<answer>```json\n1\n```</answer>"}) {
+        "```python\na\n```</think>", "</think><think>\n```python\na\n```",
+        "<answer>```json\n1\n```</answer>"}) {
     EXPECT_EQ(Code(text), "none") << text;
   }
 }
