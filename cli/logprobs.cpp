@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 #include <memory>
 
 #include "cli/command.h"
@@ -20,7 +20,7 @@ struct LogprobsFlags {
   PolicyFlags policy;
   ChatFlags chat;
   std::string input, output;
-  float temperature = 1.0f;
+  double temperature = 1;
 };
 
 // The tokens of one line; log-probabilities are wanted of those from `first` (at least 1) on.
@@ -99,25 +99,39 @@ struct Pack {
   }
 };
 
-void WritePack(const Pack& pack, float temperature, Backend& backend, KvCache& cache,
-               ResultLines* lines) {
-  std::vector<float> logprobs(pack.targets.size()), entropies(pack.targets.size());
-  backend.ForwardLogprobs(pack.batch, cache, pack.targets, temperature, /*keep=*/false, logprobs,
-                          entropies);
+template <class T>
+void WriteLines(const Pack& pack, const std::vector<T>& logprobs, ResultLines* lines) {
   auto next = logprobs.begin();
   for (const size_t count : pack.targets_of_line) {
     const auto end = next + static_cast<std::ptrdiff_t>(count);
     OrderedJson line;
-    line["logprobs"] = std::vector<float>(next, end);
+    line["logprobs"] = std::vector<T>(next, end);
     lines->Write(line);
     next = end;
   }
 }
 
+// float or double, as the backend computes them: each reads back to the same bits.
+void ScorePack(const Pack& pack, const LogprobsFlags& flags, Backend& backend, KvCache& cache,
+               ResultLines* lines) {
+  if (flags.policy.float64) {
+    std::vector<double> logprobs(pack.targets.size());
+    backend.ForwardLogprobsInDouble(pack.batch, cache, pack.targets, flags.temperature, logprobs,
+                                    {});
+    return WriteLines(pack, logprobs, lines);
+  }
+  std::vector<float> logprobs(pack.targets.size());
+  backend.ForwardLogprobs(pack.batch, cache, pack.targets, static_cast<float>(flags.temperature),
+                          /*keep=*/false, logprobs, {});
+  WriteLines(pack, logprobs, lines);
+}
+
 void RunLogprobs(const LogprobsFlags& flags) {
-  if (!(flags.temperature > 0 && std::isfinite(flags.temperature))) {
+  using Float = std::numeric_limits<float>;
+  if (!(flags.temperature >= Float::min() && flags.temperature <= Float::max())) {
     throw UsageError(
-        fmt::format("--temperature: expected a number above 0, found {}", flags.temperature));
+        fmt::format("--temperature: expected a number above 0, as float32 has it, found {}",
+                    flags.temperature));
   }
   const LoadedPolicy policy = LoadPolicy(flags.policy);
   ChatPrompts chat = MakeChatPrompts(flags.chat, policy.folder);
@@ -132,7 +146,7 @@ void RunLogprobs(const LogprobsFlags& flags) {
   ResultLines lines(flags.output);
   const std::unique_ptr<KvCache> cache = policy.backend->NewCache(static_cast<int32_t>(pages));
   for (const Pack& pack : packs) {
-    if (pack.batch.rows() > 0) WritePack(pack, flags.temperature, *policy.backend, *cache, &lines);
+    if (pack.batch.rows() > 0) ScorePack(pack, flags, *policy.backend, *cache, &lines);
   }
   lines.Finish();
 }
@@ -149,7 +163,8 @@ void AddLogprobsCommand(CLI::App& program) {
       "{\"prompt_tokens\", "
       "\"completion_tokens\"}\n"
       "gives those of the completion. To the bit what `hone generate` printed at the same "
-      "temperature.");
+      "temperature.\n"
+      "With --backend torch --float64 they are computed and printed in double.");
   AddPolicyFlags(*command, &flags->policy);
   AddChatFlags(*command, &flags->chat);
   command->add_option("--input", flags->input, "JSON Lines, a JSON array or Parquet")->required();

@@ -83,6 +83,11 @@ void Batch::Clear() {
   copies.clear();
 }
 
+void Backend::ForwardLogprobsInDouble(const Batch&, KvCache&, std::span<const Target>, double,
+                                      std::span<double>, std::span<double>) {
+  throw RunError("log-probabilities in double are of the torch backend with float64");
+}
+
 std::unique_ptr<Backend> MakeBackend(const BackendOptions& options, const ModelConfig& config) {
   CheckOneOf("policy.backend", options.name, {"exact", "torch"});
   CheckOneOf("policy.device", options.device, {"cpu", "cuda"});

@@ -127,6 +127,12 @@ class Backend {
                                std::span<float> entropies,
                                std::span<const ActivationRow> known = {}) = 0;
 
+  // What ForwardLogprobs gives, nothing kept, before it is rounded to float: of a backend made with
+  // BackendOptions::float64. Throws RunError in any other.
+  virtual void ForwardLogprobsInDouble(const Batch& batch, KvCache& cache,
+                                       std::span<const Target> targets, double temperature,
+                                       std::span<double> logprobs, std::span<double> entropies);
+
   // Adds to grads (flat, as layout()) the gradient of  sum_i dlogprobs[i] * logprob_i +
   // dentropies[i] * entropy_i  of the kept forward. `dentropies` may be empty (all zero). The
   // forward's cache must still be as it left it. Deterministic: the same bits for any number of
@@ -142,7 +148,7 @@ struct BackendOptions {
   std::string device = "cpu";  // "cpu"; "cuda" for torch in a build with HONE_CUDA
   int threads = 0;             // 0: all cores
   std::optional<kernels::Isa> isa = std::nullopt;  // of "exact"; unset: DetectIsa()
-  bool float64 = false;  // of "torch": computes in double, the reference for gradients
+  bool float64 = false;  // of "torch": computes in double throughout, the reference
 };
 
 // Throws UsageError for an unknown backend or device (naming what there is), and for a config whose

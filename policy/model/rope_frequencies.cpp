@@ -46,9 +46,10 @@ Ramp YarnRamp(double theta, int64_t dims, const RopeScaling& scaling) {
 
 }  // namespace
 
-std::vector<float> InverseFrequencies(double theta, int64_t dims, const RopeScaling& scaling) {
+std::vector<double> InverseFrequenciesInDouble(double theta, int64_t dims,
+                                               const RopeScaling& scaling) {
   const Ramp ramp = scaling.type == RopeType::kYarn ? YarnRamp(theta, dims, scaling) : Ramp{0, 0};
-  std::vector<float> frequencies;
+  std::vector<double> frequencies;
   for (int64_t i = 0; i < dims / 2; ++i) {
     double frequency = 1 / Pow(theta, static_cast<double>(2 * i) / static_cast<double>(dims));
     switch (scaling.type) {
@@ -70,9 +71,14 @@ std::vector<float> InverseFrequencies(double theta, int64_t dims, const RopeScal
         frequency /= scaling.short_factor[static_cast<size_t>(i)];
         break;
     }
-    frequencies.push_back(static_cast<float>(frequency));
+    frequencies.push_back(frequency);
   }
   return frequencies;
+}
+
+std::vector<float> InverseFrequencies(double theta, int64_t dims, const RopeScaling& scaling) {
+  const std::vector<double> frequencies = InverseFrequenciesInDouble(theta, dims, scaling);
+  return {frequencies.begin(), frequencies.end()};
 }
 
 }  // namespace hone

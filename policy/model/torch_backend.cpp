@@ -61,6 +61,9 @@ class TorchBackend final : public Backend {
   void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                        float temperature, bool keep, std::span<float> logprobs,
                        std::span<float> entropies, std::span<const ActivationRow> known) override;
+  void ForwardLogprobsInDouble(const Batch& batch, KvCache& cache, std::span<const Target> targets,
+                               double temperature, std::span<double> logprobs,
+                               std::span<double> entropies) override;
   void Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
                 std::span<float> grads) override;
 
@@ -86,6 +89,10 @@ class TorchBackend final : public Backend {
   at::Tensor Hidden(const Batch& batch, TorchCache& cache, bool training) const;
   at::Tensor Logits(const at::Tensor& hidden) const;
   Distribution Head(const at::Tensor& hidden, const at::Tensor& targets, double temperature) const;
+  // ForwardLogprobs, rounded to T.
+  template <class T>
+  void Score(const Batch& batch, KvCache& cache, std::span<const Target> targets,
+             double temperature, bool keep, std::span<T> logprobs, std::span<T> entropies);
   TorchCache& CacheOf(KvCache& cache) const;
   void BackwardHead(std::span<const float> dlogprobs, std::span<const float> dentropies,
                     const at::Tensor& hidden);
@@ -124,7 +131,7 @@ TorchBackend::TorchBackend(const BackendOptions& options, const ModelConfig& con
   if (options.threads > 0)
     at::set_num_threads(options.threads);  // LibTorch has one setting a process
   const auto frequencies = [&](double theta, const RopeScaling& scaling) {
-    return at::tensor(InverseFrequencies(theta, config.turned_dim(), scaling)).to(options_);
+    return at::tensor(InverseFrequenciesInDouble(theta, config.turned_dim(), scaling)).to(options_);
   };
   frequencies_ = frequencies(config.rope_theta, config.rope_scaling);
   if (config.local_rope_theta > 0) local_frequencies_ = frequencies(config.local_rope_theta, {});
@@ -361,9 +368,11 @@ TorchBackend::Distribution TorchBackend::Head(const at::Tensor& hidden, const at
   return {all.gather(1, targets.unsqueeze(1)).squeeze(1), -(all.exp() * all).sum(-1)};
 }
 
-void CopyOut(const at::Tensor& tensor, float* out) {
-  const at::Tensor floats = tensor.detach().to(at::kCPU, at::kFloat).contiguous();
-  if (floats.numel() > 0) std::memcpy(out, floats.data_ptr<float>(), floats.nbytes());
+template <class T>
+void CopyOut(const at::Tensor& tensor, T* out) {
+  const at::Tensor values =
+      tensor.detach().to(at::kCPU, c10::CppTypeToScalarType<T>::value).contiguous();
+  if (values.numel() > 0) std::memcpy(out, values.data_ptr<T>(), values.nbytes());
 }
 
 void TorchBackend::Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
@@ -380,10 +389,10 @@ void TorchBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
   });
 }
 
-void TorchBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
-                                   std::span<const Target> targets, float temperature, bool keep,
-                                   std::span<float> logprobs, std::span<float> entropies,
-                                   std::span<const ActivationRow>) {
+template <class T>
+void TorchBackend::Score(const Batch& batch, KvCache& cache, std::span<const Target> targets,
+                         double temperature, bool keep, std::span<T> logprobs,
+                         std::span<T> entropies) {
   Guard([&] {
     weights();
     CheckSize("log-probabilities", targets.size(), logprobs.size());
@@ -412,6 +421,24 @@ void TorchBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
     }
     if (keep) kept_hidden_ND_ = hidden;
   });
+}
+
+void TorchBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
+                                   std::span<const Target> targets, float temperature, bool keep,
+                                   std::span<float> logprobs, std::span<float> entropies,
+                                   std::span<const ActivationRow>) {
+  Score(batch, cache, targets, temperature, keep, logprobs, entropies);
+}
+
+void TorchBackend::ForwardLogprobsInDouble(const Batch& batch, KvCache& cache,
+                                           std::span<const Target> targets, double temperature,
+                                           std::span<double> logprobs,
+                                           std::span<double> entropies) {
+  if (options_.dtype() != at::kDouble) {
+    return Backend::ForwardLogprobsInDouble(batch, cache, targets, temperature, logprobs,
+                                            entropies);
+  }
+  Score(batch, cache, targets, temperature, /*keep=*/false, logprobs, entropies);
 }
 
 // Leaves the gradient by the rows of `hidden` (a leaf) in its grad().

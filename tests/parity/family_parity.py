@@ -1,6 +1,6 @@
 """Every model family and what sets it apart, on tiny random models: transformers' folders in `hone` (log-probabilities
-within 1e-4, and the same greedy text), in double by the torch backend (to the last place of the float32 that is
-printed), and `hone`'s folders in transformers."""
+within 1e-4, and the same greedy text), in double by the torch backend (within 1e-9), and `hone`'s folders in
+transformers."""
 
 import json
 import sys
@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 import transformers
 from fixtures import make_tokenizer, run_hone
-from load_parity import hone_logprobs, sequences, transformers_logprobs, worst
+from load_parity import hone_logprobs, logprobs_of, sequences, transformers_logprobs, worst
 from transformers import AutoModelForCausalLM, modeling_rope_utils
 
 TOLERANCE = 1e-4
-LAST_PLACE = 1e-6  # float32 has units of 4.8e-7 for log-probabilities below -4
+IN_DOUBLE = 1e-9
+WITH_CASTS = 2e-6  # transformers' float64 as it is: with steps in float32
 NEW_TOKENS = 48
 
 LONGROPE = {
@@ -49,6 +50,10 @@ CASES = {
         "Llama",
         rope("yarn", factor=4.0, original_max_position_embeddings=40, beta_fast=12.0, beta_slow=2.0, mscale=0.7,
              mscale_all_dim=1.3),
+    ),
+    "llama, yarn, not truncated": (
+        "Llama",
+        rope("yarn", factor=8.0, original_max_position_embeddings=16, truncate=False, attention_factor=1.3),
     ),
     "qwen2, windows": (
         "Qwen2",
@@ -150,37 +155,33 @@ class InDouble:
         return getattr(torch, name)
 
 
+def float64_logprobs(folder: Path, inputs: list[list[int]]) -> list[list[float]]:
+    """transformers' float64 as it is. (Its experts are not in double by default.)"""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager",
+                                                 experts_implementation="eager")
+    return logprobs_of(model, inputs)
+
+
 def double_logprobs(folder: Path, inputs: list[list[int]]) -> list[list[float]]:
-    """transformers in double throughout: also where it casts to float32 (norms, softmax, rotary embedding). Inverse
-    frequencies are rounded to float32 at the end, as hone does."""
+    """transformers in double throughout. A model in float64 still goes through float32 in norms, softmax, router,
+    rotary embedding and the scale of embeddings; here each of these casts is one to float64."""
     model_class = type(AutoModelForCausalLM.from_pretrained(folder))
     module = sys.modules[model_class.__module__]
     to_float = torch.Tensor.float
     module.torch = modeling_rope_utils.torch = InDouble()
     torch.Tensor.float = torch.Tensor.double
+    torch.set_default_dtype(torch.float64)
     try:
         model = model_class.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager",
-                                            experts_implementation="eager")  # by default not in double
-        for name, buffer in model.model.rotary_emb.named_buffers():
-            if name.endswith("inv_freq"):
-                buffer.copy_(buffer.to(torch.float32).to(torch.float64))
-        result = []
-        with torch.no_grad():
-            for tokens in inputs:
-                ids = torch.tensor([tokens])
-                logprobs = model(ids).logits[0, :-1].log_softmax(-1)
-                result.append(logprobs.gather(1, ids[0, 1:, None])[:, 0].tolist())
-        return result
+                                            experts_implementation="eager")
+        for name, buffer in model.named_buffers():
+            if buffer.is_floating_point() and buffer.dtype != torch.float64:
+                raise SystemExit(f"{folder}: transformers' buffer {name} is {buffer.dtype}")
+        return logprobs_of(model, inputs)
     finally:
+        torch.set_default_dtype(torch.float32)
         module.torch = modeling_rope_utils.torch = torch
         torch.Tensor.float = to_float
-
-
-def hone_double(model: Path, inputs: list[list[int]], folder: Path) -> list[list[float]]:
-    path = folder / "input.jsonl"
-    path.write_text("".join(json.dumps({"tokens": tokens}) + "\n" for tokens in inputs))
-    out = run_hone("logprobs", "--model", str(model), "--input", str(path), "--backend", "torch", "--float64")
-    return [json.loads(line)["logprobs"] for line in out.splitlines()]
 
 
 def main() -> int:
@@ -201,8 +202,11 @@ def main() -> int:
             theirs = transformers_logprobs(folder, inputs)
             difference = worst(hone_logprobs(folder, inputs, Path(root)), theirs)
             report(name, difference <= TOLERANCE, f"largest difference {difference:.1e}")
-            difference = worst(hone_double(folder, inputs, Path(root)), double_logprobs(folder, inputs))
-            report(name, difference <= LAST_PLACE, f"in double, {difference:.1e}")
+            ours = hone_logprobs(folder, inputs, Path(root), "--backend", "torch", "--float64")
+            difference = worst(ours, double_logprobs(folder, inputs))
+            report(name, difference <= IN_DOUBLE, f"in double, {difference:.1e}")
+            difference = worst(ours, float64_logprobs(folder, inputs))
+            report(name, difference <= WITH_CASTS, f"beside float64 with steps in float32, {difference:.1e}")
             prompts = [tokens[:20] for tokens in inputs[:2]]
             same = hone_greedy(folder, prompts, Path(root)) == greedy(folder, prompts)
             report(name, same, f"greedy text of {NEW_TOKENS} tokens {'the same' if same else 'differs'}")

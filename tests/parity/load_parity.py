@@ -19,10 +19,10 @@ def sequences(vocab_size: int, count: int = 6) -> list[list[int]]:
     return [torch.randint(0, vocab_size, (n,), generator=generator).tolist() for n in lengths]
 
 
-def hone_logprobs(model: Path, inputs: list[list[int]], folder: Path) -> list[list[float]]:
+def hone_logprobs(model: Path, inputs: list[list[int]], folder: Path, *flags: str) -> list[list[float]]:
     path = folder / "input.jsonl"
     path.write_text("".join(json.dumps({"tokens": tokens}) + "\n" for tokens in inputs))
-    out = run_hone("logprobs", "--model", str(model), "--input", str(path))
+    out = run_hone("logprobs", "--model", str(model), "--input", str(path), *flags)
     return [json.loads(line)["logprobs"] for line in out.splitlines()]
 
 
@@ -32,6 +32,10 @@ def transformers_logprobs(model: Path, inputs: list[list[int]]) -> list[list[flo
     if problems:
         raise SystemExit(f"{model}: transformers reports {problems}")
     AutoTokenizer.from_pretrained(model)
+    return logprobs_of(policy, inputs)
+
+
+def logprobs_of(policy: torch.nn.Module, inputs: list[list[int]]) -> list[list[float]]:
     result = []
     with torch.no_grad():
         for tokens in inputs:

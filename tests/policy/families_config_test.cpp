@@ -145,6 +145,20 @@ TEST(LlamaConfigTest, FrequenciesAreTransformers) {
               ElementsAre(near(1), near(0.02546479), near(0.00125), near(0.000125)));
 }
 
+TEST(LlamaConfigTest, FrequenciesInDoubleAreRoundedOnceForFloat) {
+  const ModelConfig config = Parse(
+      Llama({{"rope_theta", 500000.0}, {"rope_scaling", {{"type", "linear"}, {"factor", 3.0}}}}));
+  const auto doubles =
+      InverseFrequenciesInDouble(config.rope_theta, config.turned_dim(), config.rope_scaling);
+  const auto floats =
+      InverseFrequencies(config.rope_theta, config.turned_dim(), config.rope_scaling);
+  ASSERT_EQ(doubles.size(), 4u);
+  for (size_t i = 0; i < doubles.size(); ++i) {
+    EXPECT_NEAR(doubles[i] * 3 * std::pow(500000.0, 2.0 * static_cast<double>(i) / 8), 1, 1e-14);
+    EXPECT_EQ(floats[i], static_cast<float>(doubles[i]));
+  }
+}
+
 TEST(LlamaConfigTest, YarnFollowsItsSettings) {
   const ModelConfig config = Parse(Llama(
       {{"rope_scaling",
