@@ -1,20 +1,22 @@
 """Holds `hone tokenize --chat` against transformers' chat templates.
 
-usage: chat_parity.py [HONE] [--templates FOLDER] [--count N] [--seed N]      (needs: transformers, jinja2)
+usage: chat_parity.py [HONE] [--templates FOLDER...] [--count N] [--seed N]      (needs: transformers, jinja2)
 
-Every template of tests/parity/templates and of the installed trl (or FOLDER alone: *.jinja) renders conversations of every kind: system, several
-turns, tools, tool calls and results, reasoning, parts, variables, with and without the generation prompt. Then N small
-templates are drawn from a grammar of Jinja. The text must be the same, or both must fail. Prints a line for each
-template, and exits with 1 when one differs.
+Every template of tests/parity/templates and every published one that trl and llama-cpp-python carry (or the *.jinja of
+each FOLDER alone) renders conversations of every kind: system, several turns, tools, tool calls and results, reasoning,
+parts, variables, with and without the generation prompt. Then N small templates are drawn from a grammar of Jinja. The
+text must be the same, or both must fail. Prints a line for each template, and exits with 1 when one differs.
 """
 import argparse
 import copy
+import importlib.metadata
 import importlib.util
 import json
 import os
 import random
 import subprocess
 import sys
+import tarfile
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -88,10 +90,32 @@ CONVERSATIONS = {
 }
 
 
+def in_folder(folder):
+    return [(path.stem, path.read_text()) for path in sorted(Path(folder).glob("*.jinja"))]
+
+
 def trl_templates():
     """TRL carries the templates of many publishers."""
     found = importlib.util.find_spec("trl")
-    return [str(Path(found.origin).parent / "chat_templates")] if found else []
+    return in_folder(Path(found.origin).parent / "chat_templates") if found else []
+
+
+def llama_cpp_templates():
+    """So does llama.cpp, among the sources of llama-cpp-python; they are fetched once, in the version installed."""
+    try:
+        wanted = f"llama-cpp-python=={importlib.metadata.version('llama-cpp-python')}"
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    cache = Path(os.environ.get("HONE_CACHE", Path.home() / ".cache/hone")) / "parity"
+    archive = cache / (wanted.replace("-", "_").replace("==", "-") + ".tar.gz")
+    if not archive.exists():
+        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", wanted]
+        if subprocess.run([*fetch, "--dest", str(cache)]).returncode != 0:
+            print(f"NOT RUN: llama.cpp's templates; the sources of {wanted} could not be fetched", flush=True)
+            return []
+    with tarfile.open(archive) as sources:
+        files = [member for member in sources if "/models/templates/" in member.name and member.name.endswith(".jinja")]
+        return [(Path(file.name).stem, sources.extractfile(file).read().decode()) for file in files]
 
 
 def lines():
@@ -146,17 +170,22 @@ def compare(hone, name, template, requests, report):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("hone", nargs="?", default=os.environ.get("HONE", str(REPOSITORY / "build/release/hone")))
-    parser.add_argument("--templates", nargs="+", default=[str(Path(__file__).parent / "templates"), *trl_templates()])
+    parser.add_argument("--templates", nargs="+", metavar="FOLDER")
     parser.add_argument("--count", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     chat_template_utils.datetime = FixedDate
     total = 0
-    for path in [path for folder in args.templates for path in sorted(Path(folder).glob("*.jinja"))]:
+    if args.templates:
+        templates = [template for folder in args.templates for template in in_folder(folder)]
+    else:
+        templates = [*in_folder(Path(__file__).parent / "templates"), *trl_templates(), *llama_cpp_templates()]
+    for name, template in templates:
         requests = list(lines())
-        wrong, failed = compare(args.hone, path.stem, path.read_text(), requests, print)
-        print(f"{path.stem}: {len(requests)} conversations, {failed} of them errors in both, {wrong} differ", flush=True)
+        wrong, failed = compare(args.hone, name, template, requests, print)
+        print(f"{name}: {len(requests)} conversations, {failed} of them errors in both, {wrong} differ", flush=True)
         total += wrong
+    print(f"{len(templates)} templates, {total} conversations differ")
     both = wrong_templates = 0
     for i in range(args.count):
         template = random_template(random.Random(args.seed * 1_000_003 + i))
