@@ -76,9 +76,9 @@ bool IsEnd(const ModelFolder& model, int32_t token) {
 // A completion ends with the model's EOS, where the model is to stop.
 void EndCompletion(const ModelFolder& model, std::vector<int32_t>* completion) {
   if (model.generation.eos_token_ids.empty()) {
-    throw FileError(
-        model.path.string(), "eos_token_id",
-        "expected one in generation_config.json or config.json: a demonstration ends with it");
+    throw FileError(model.path.string(), "eos_token_id",
+                    "expected one in generation_config.json or config.json, or an eos_token in "
+                    "tokenizer_config.json: a demonstration ends with it");
   }
   if (completion->empty() || !IsEnd(model, completion->back())) {
     completion->push_back(model.generation.eos_token_ids.front());

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "common/error.h"
 #include "common/file.h"
+#include "policy/text/special_tokens.h"
 
 namespace hone {
 namespace fs = std::filesystem;
@@ -68,6 +70,13 @@ std::string WithDtype(const std::string& config_json, FloatType type) {
   return changed ? config.dump(2) + "\n" : config_json;
 }
 
+// The id of the tokenizer's "eos_token", if it names a token that there is.
+std::optional<int32_t> TokenizerEos(const fs::path& folder, const Tokenizer& tokenizer) {
+  const SpecialTokens tokens = ReadSpecialTokens(folder);
+  const auto eos = tokens.find("eos_token");
+  return eos == tokens.end() ? std::nullopt : tokenizer.TokenId(eos->second);
+}
+
 }  // namespace
 
 GenerationConfig ReadGenerationConfig(const fs::path& generation_json, const fs::path& config_json,
@@ -100,6 +109,11 @@ ModelFolder LoadModelFolder(const fs::path& path, bool with_weights, int threads
   if (fs::exists(tokenizer_json)) {
     model.tokenizer = Tokenizer::Load(tokenizer_json);
     CheckVocabulary(*model.tokenizer, tokenizer_json, model.config);
+    // As vLLM and TRL end generations; transformers' generate() would go on to the last token.
+    if (model.generation.eos_token_ids.empty()) {
+      if (const auto eos = TokenizerEos(path, *model.tokenizer))
+        model.generation.eos_token_ids = {*eos};
+    }
   }
   for (const char* name : kCompanions) {
     if (fs::exists(path / name)) model.companions.emplace_back(name, ReadFile(path / name));

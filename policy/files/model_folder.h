@@ -28,7 +28,8 @@ struct ModelFolder {
   WeightsLayout layout;
   std::shared_ptr<const Weights> weights;      // version 0, fp32
   std::shared_ptr<const Tokenizer> tokenizer;  // null when the folder has no tokenizer.json
-  GenerationConfig generation;                 // generation_config.json, else config.json's ids
+  // generation_config.json, else config.json's ids; where neither has an EOS, the tokenizer's.
+  GenerationConfig generation;
   // Files carried over as they are to every checkpoint and export (config.json, tokenizer.json,
   // tokenizer_config.json, generation_config.json, special_tokens_map.json, chat_template.jinja).
   std::vector<std::pair<std::string, std::string>> companions;  // name, bytes

@@ -36,28 +36,6 @@ NamedTemplate ParseNamed(std::string_view source, const std::string& path) {
   }
 }
 
-// A text, or an object with the text as "content", as both files have special tokens.
-void ReadSpecialTokens(const Json& json, SpecialTokens* tokens) {
-  for (const char* key : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
-                          "cls_token", "mask_token"}) {
-    const auto found = json.find(key);
-    if (found == json.end()) continue;
-    const Json& value = *found;
-    if (value.is_string()) {
-      (*tokens)[key] = value.get<std::string>();
-    } else if (value.is_object() && value.contains("content") && value["content"].is_string()) {
-      (*tokens)[key] = value["content"].get<std::string>();
-    }
-  }
-}
-
-Json ReadObject(const fs::path& path) {
-  if (!fs::exists(path)) return Json::object();
-  Json json = ReadJson(path);
-  if (!json.is_object()) throw FileError(path.string(), "", "expected a JSON object");
-  return json;
-}
-
 }  // namespace
 
 struct ChatTemplate::Impl {
@@ -112,7 +90,8 @@ std::shared_ptr<const ChatTemplate> ChatTemplate::Load(const fs::path& model_fol
   const fs::path config_path = model_folder / "tokenizer_config.json";
   const fs::path file = model_folder / "chat_template.jinja";
   const fs::path tool_file = model_folder / "additional_chat_templates" / "tool_use.jinja";
-  const Json config = ReadObject(config_path);
+  const Json config = fs::exists(config_path) ? ReadJson(config_path) : Json::object();
+  if (!config.is_object()) throw FileError(config_path.string(), "", "expected a JSON object");
   auto impl = std::make_unique<Impl>();
   impl->path = config_path.string();
   if (fs::exists(file)) {
@@ -124,8 +103,7 @@ std::shared_ptr<const ChatTemplate> ChatTemplate::Load(const fs::path& model_fol
   } else {
     return nullptr;
   }
-  ReadSpecialTokens(ReadObject(model_folder / "special_tokens_map.json"), &impl->special_tokens);
-  ReadSpecialTokens(config, &impl->special_tokens);
+  impl->special_tokens = ReadSpecialTokens(model_folder);
   return std::shared_ptr<const ChatTemplate>(new ChatTemplate(std::move(impl)));
 }
 

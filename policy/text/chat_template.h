@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "common/json.h"
 #include "policy/text/chat_date.h"
+#include "policy/text/special_tokens.h"
 
 namespace hone {
 
@@ -24,9 +24,6 @@ struct ChatOptions {
   // changes over night must be wanted.
   std::optional<ChatDate> date;
 };
-
-// "bos_token" → "<s>" and so on, for the template.
-using SpecialTokens = std::map<std::string, std::string>;
 
 // Thread contract: immutable; Render is safe from any thread.
 class ChatTemplate {

@@ -208,6 +208,28 @@ TEST_F(ModelFolderTest, EndIdsComeFromGenerationConfigThenConfig) {
       HasSubstr("generation_config.json: eos_token_id: expected a token id below vocab_size 300"));
 }
 
+TEST_F(ModelFolderTest, EndIdIsTheTokenizersWhereNoConfigHasOne) {
+  const char* const tokenizer =
+      R"({"added_tokens": [{"id": 2, "content": "<end>"}, {"id": 3, "content": "</s>"}],)"
+      R"( "pre_tokenizer": null, "decoder": {"type": "ByteLevel"},)"
+      R"( "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []}})";
+  Json config = Json::parse(kQwen5);
+  config["eos_token_id"] = nullptr;
+  MakeFolder(config);
+  const auto ends = [&] { return LoadModelFolder(folder_, false).generation.eos_token_ids; };
+  WriteText("special_tokens_map.json", R"({"eos_token": "<end>"})");
+  EXPECT_THAT(ends(), ElementsAre());  // no tokenizer
+  WriteText("tokenizer.json", tokenizer);
+  EXPECT_THAT(ends(), ElementsAre(2));
+  WriteText("tokenizer_config.json", R"({"eos_token": {"content": "</s>"}})");
+  EXPECT_THAT(ends(), ElementsAre(3));
+  WriteText("tokenizer_config.json", R"({"eos_token": "<none of its tokens>"})");
+  EXPECT_THAT(ends(), ElementsAre());
+  WriteText("tokenizer_config.json", R"({"eos_token": "</s>"})");
+  WriteText("generation_config.json", R"({"eos_token_id": 5})");
+  EXPECT_THAT(ends(), ElementsAre(5));
+}
+
 TEST_F(ModelFolderTest, ReadsShards) {
   MakeFolder(Json::parse(kLlama4));
   fs::remove(folder_ / "model.safetensors");
