@@ -3,8 +3,23 @@
 #include <algorithm>
 
 #include "common/error.h"
+#include "reward/self_test_report.h"
 
 namespace hone {
+namespace {
+
+// Not again on resume: what was passed stands in the folder.
+void ProveVerifiers(const RunOptions& options, const Scorer& scorer, const PromptSet& prompts) {
+  const SelfTestSection& section = options.config.self_test;
+  if (!section.enabled || (options.resume && PassedSelfTest(options.folder))) return;
+  const std::vector<SelfTestResult> results =
+      TestVerifiers(scorer, prompts, section, options.config.run.seed, options.threads);
+  LogSelfTest(results);
+  WriteSelfTest(options.folder, section, results);
+  CheckSelfTest(section, results, options.folder);
+}
+
+}  // namespace
 
 std::shared_ptr<Ring> MakeRing(const RunOptions& options) {
   CheckZmqVersion();
@@ -29,8 +44,13 @@ std::shared_ptr<Ring> MakeRing(const RunOptions& options) {
   ChatPrompts chat(model.path, ChatDateOrNone(config.data.chat_date, "data.chat_date"));
   PromptSet prompts = ReadPrompts(config.data.train, config.data, *model.tokenizer, chat,
                                   config.rollout.max_prompt_length);
+  ring->scorer = std::make_unique<const Scorer>(
+      options.rewards,
+      options.verifiers.empty() ? MakeVerifiers(options.rewards, config.run.seed)
+                                : options.verifiers,
+      model.tokenizer);
+  ProveVerifiers(options, *ring->scorer, prompts);
   ring->rows = std::move(prompts.rows);
-  ring->scorer = std::make_unique<const Scorer>(options.rewards, config.run.seed, model.tokenizer);
   ring->session =
       std::make_unique<Session>(config, options.folder, options.resume, options.threads);
   WriteDataReport(options.folder, prompts.report);

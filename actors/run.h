@@ -36,6 +36,7 @@ struct RingDeadlines {
 struct RunOptions {
   Config config;
   std::vector<RewardConfig> rewards;
+  Verifiers verifiers;           // of the rewards, in order; none: they are made
   std::filesystem::path folder;  // of the run
   bool resume = false;
   int threads = 0;  // of the learner and of each rollout worker; 0: all cores

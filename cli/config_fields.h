@@ -61,6 +61,12 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
   }
 
   if (train) {
+    visitor.Section("self_test");
+    visitor.Field("enabled", c.self_test.enabled, Limits{});
+    visitor.Field("rows", c.self_test.rows, Between(1, 1e9));
+    visitor.Field("max_gold_refused", c.self_test.max_gold_refused, Between(0, 1));
+    visitor.Field("max_attacks_accepted", c.self_test.max_attacks_accepted, Between(0, 1));
+
     visitor.Section("rollout");
     visitor.Field("source", c.rollout.source, OneOf({"generate", "replay"}));
     visitor.Field("replay", c.rollout.replay, Limits{});

@@ -261,6 +261,15 @@ OnError ReadOnError(Reader& reader, const std::string& word, const toml::node& v
   reader.Wrong(value, word, "\"mask\", \"zero\" or \"stop\"");
 }
 
+// `key` is named in the error.
+void CheckTemplate(const std::string& key, const std::string& text) {
+  try {
+    PromptTemplate{text};
+  } catch (const UsageError& error) {
+    throw UsageError(fmt::format("{}: {}", key, error.what()));
+  }
+}
+
 RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::node& node) {
   const toml::table* table = node.as_table();
   if (table == nullptr) {
@@ -277,6 +286,11 @@ RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::nod
       if (!value.is_number()) reader.Wrong(value, word, "a number");
       reward.weight = *value.value<double>();
       if (!std::isfinite(reward.weight)) reader.Wrong(value, word, "a finite number");
+    } else if (word == "gold_template") {
+      if (!value.is_string()) reader.Wrong(value, word, "a text with {column}s in it");
+      reward.gold_template = value.as_string()->get();
+      CheckTemplate(Place(path, value.source()) + ": [[reward]] gold_template",
+                    reward.gold_template);
     } else if (word == "on_error") {
       reward.on_error = ReadOnError(reader, word, value);
     } else {
@@ -286,11 +300,6 @@ RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::nod
   if (reward.verifier.empty()) {
     throw UsageError(fmt::format("{}: [[reward]] verifier: expected a verifier's name, found none",
                                  Place(path, node.source())));
-  }
-  try {
-    MakeVerifier(reward, 0);  // names and options are checked before any work
-  } catch (const UsageError& error) {
-    throw UsageError(fmt::format("{}: [[reward]] {}", Place(path, node.source()), error.what()));
   }
   return reward;
 }
@@ -304,10 +313,16 @@ void ReadRewards(Reader& reader, const std::string& path, const toml::table& roo
     throw UsageError(fmt::format("{}: reward: expected tables [[reward]], found {}",
                                  Place(path, node->source()), Found(*node)));
   }
-  for (const auto& item : *array) run->rewards.push_back(ReadReward(reader, path, item));
-  // Where the answer stands is said once, in [data]; a [[reward]] may still say otherwise.
-  for (auto& reward : run->rewards) {
+  for (const auto& item : *array) {
+    RewardConfig reward = ReadReward(reader, path, item);
+    // Where the answer stands is said once, in [data]; a [[reward]] may still say otherwise.
     UseAnswerColumn(run->config.data.answer_column, &reward);
+    try {
+      run->verifiers.push_back(MakeVerifier(reward, run->config.run.seed));
+    } catch (const UsageError& error) {
+      throw UsageError(fmt::format("{}: [[reward]] {}", Place(path, item.source()), error.what()));
+    }
+    run->rewards.push_back(std::move(reward));
   }
   for (const auto& reward : run->rewards) {
     const auto named = [&](const RewardConfig& other) { return other.verifier == reward.gate; };
@@ -338,11 +353,7 @@ void CheckTogether(Command command, const std::string& path, const RunConfig& ru
     refuse("[rollout] replay: expected source = \"replay\" beside it, found source = \"generate\"");
   }
   if (!replay && c.data.train.empty()) refuse("[data] train: expected a file, found none");
-  try {
-    PromptTemplate{c.data.prompt_template};
-  } catch (const UsageError& error) {
-    refuse(std::string("[data] prompt_template: ") + error.what());
-  }
+  CheckTemplate(path + ": [data] prompt_template", c.data.prompt_template);
   if (!replay && command == Command::kTrain && run.rewards.empty()) {
     refuse("[[reward]]: expected at least one verifier, found none");
   }
@@ -425,6 +436,8 @@ std::string ConfigToToml(Command command, const RunConfig& run) {
                         Number(reward.weight));
     if (!reward.gate.empty()) text += fmt::format("gate = {}\n", Quoted(reward.gate));
     text += fmt::format("on_error = \"{}\"\n", OnErrorName(reward.on_error));
+    if (!reward.gold_template.empty())
+      text += fmt::format("gold_template = {}\n", Quoted(reward.gold_template));
     for (const auto& [key, value] : reward.options.items())
       text += fmt::format("{} = {}\n", key, value.dump());
   }

@@ -14,6 +14,7 @@ namespace hone {
 struct RunConfig {
   Config config;
   std::vector<RewardConfig> rewards;  // of `train`
+  Verifiers verifiers;                // of the rewards, in order
   std::filesystem::path folder() const {
     return std::filesystem::path(config.run.output_dir) / config.run.name;
   }
@@ -22,7 +23,7 @@ struct RunConfig {
 // Reads `path`, then applies overrides of the form "section.key=value" (value as TOML; what is no
 // TOML value is a string; rewards are "reward.0.weight=0.5"). Throws FileError when the file cannot
 // be read, and UsageError with file, line, what was expected, what was found and the nearest key
-// for anything wrong in it.
+// for anything wrong in it. Makes the verifiers: RunError where this machine cannot run one.
 RunConfig LoadConfig(Command command, const std::filesystem::path& path,
                      const std::vector<std::string>& overrides);
 

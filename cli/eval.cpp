@@ -152,12 +152,14 @@ void AddDataFlags(CLI::App& command, DataSection* data) {
 
 void RunEval(EvalFlags flags) {
   const std::vector<RewardConfig> rewards = ParseRewards(flags);
+  // What is wrong with a verifier is said before the weights are read.
+  const Verifiers verifiers = MakeVerifiers(rewards, flags.sampling.params.seed);
   const LoadedPolicy policy = LoadPolicy(flags.policy);
   const std::vector<PromptRow> rows = ReadRows(flags, policy.folder);
   EvalOptions& options = flags.options;
   options.generation = MakeGenerationParams(flags.sampling, policy.folder);
   if (GreedyByDefault(flags)) options.generation.sampling.greedy = true;
-  const Scorer scorer(rewards, options.generation.seed, policy.folder.tokenizer);
+  const Scorer scorer(rewards, verifiers, policy.folder.tokenizer);
   const EvalResult result = Evaluate(*policy.backend, policy.folder, rows, scorer, options);
   if (!flags.output.empty()) WriteCompletions(result, policy.folder, flags.output);
   ResultLines("").Write(Summary(result, options.generation.sampling.greedy));

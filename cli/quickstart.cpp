@@ -128,7 +128,7 @@ HeldOut Examine(const Quickstart& q, const RunConfig& train, const fs::path& mod
   options.generation.sampling.greedy = true;
   options.generation.max_tokens = static_cast<int32_t>(train.config.rollout.max_completion_length);
   options.generation.eos_token_ids = model.generation.eos_token_ids;
-  const Scorer scorer(train.rewards, q.seed, model.tokenizer);
+  const Scorer scorer(train.rewards, train.verifiers, model.tokenizer);
   return Summarize(Evaluate(*policy.backend, model, rows, scorer, options), *model.tokenizer);
 }
 

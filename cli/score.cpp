@@ -1,8 +1,10 @@
 // hone score: a verifier on completions from a file or standard input.
+#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 
@@ -35,6 +37,14 @@ struct Row {
   std::string text;
 };
 
+OrderedJson Result(double reward, const std::optional<std::string>& error) {
+  OrderedJson result;
+  result["reward"] = error ? 0 : reward;
+  result["error"] = error ? OrderedJson(*error) : OrderedJson(nullptr);
+  return result;
+}
+
+// Throws RowError for a row that is none.
 std::string ScoreRow(const Verifier& verifier, const ScoreFlags& flags, const Row& input,
                      uint64_t ordinal) {
   Json row = ParseRow(input.place, input.text);
@@ -58,15 +68,16 @@ std::string ScoreRow(const Verifier& verifier, const ScoreFlags& flags, const Ro
     if (tokens.is_number_unsigned()) sample.tokens = tokens.get<int64_t>();
   }
   if (flags.explain) sample.explanation = &explanation;
-  const Verdict verdict = verifier.Score(sample);
-  OrderedJson result;
-  result["reward"] = verdict.reward;
-  result["error"] = verdict.error ? OrderedJson(*verdict.error) : OrderedJson(nullptr);
+  Verdict verdict = verifier.Score(sample);
+  if (!verdict.error && !std::isfinite(verdict.reward))
+    verdict.error = fmt::format("expected a finite reward, found {}", verdict.reward);
+  OrderedJson result = Result(verdict.reward, verdict.error);
   if (flags.explain) result["explanation"] = std::move(explanation);
   return Dump(result) + "\n";
 }
 
-// Scores rows in batches on all threads, and writes them in their order.
+// Scores rows in batches on all threads, and writes them in their order. A row that is none gets an
+// error in its place.
 class RowScorer {
  public:
   RowScorer(const Verifier& verifier, const ScoreFlags& flags)
@@ -83,13 +94,17 @@ class RowScorer {
 
   void Flush() {
     if (rows_.empty()) return;
-    std::vector<std::string> results(rows_.size());
+    std::vector<std::string> results(rows_.size()), bad(rows_.size());
     std::vector<std::exception_ptr> errors(rows_.size());
-    pool_.For(static_cast<int64_t>(rows_.size()), 8, [&](int64_t begin, int64_t end) {
+    const int64_t grain = verifier_.starts_processes() ? 1 : 8;
+    pool_.For(static_cast<int64_t>(rows_.size()), grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto at = static_cast<size_t>(i);
         try {
           results[at] = ScoreRow(verifier_, flags_, rows_[at], done_ + at);
+        } catch (const RowError& error) {
+          bad[at] = error.what();
+          results[at] = Dump(Result(0, bad[at])) + "\n";
         } catch (...) {
           errors[at] = std::current_exception();  // rethrown behind the rows before it
         }
@@ -103,6 +118,7 @@ class RowScorer {
       if (std::fwrite(results[i].data(), 1, results[i].size(), stdout) != results[i].size()) {
         throw RunError("standard output: cannot write");
       }
+      if (!bad[i].empty() && bad_rows_++ == 0) first_bad_ = bad[i];
       read_ += rows_[i].text.size() + 1;
     }
     done_ += rows_.size();
@@ -113,6 +129,13 @@ class RowScorer {
   void EndProgress() {
     if (shown_) std::fputc('\n', stderr);
     shown_ = false;
+  }
+
+  // Throws, with exit code 3, when there were rows that could not be scored.
+  void RefuseBadRows() const {
+    if (bad_rows_ == 0) return;
+    throw Error(ExitCode::kBadFile, fmt::format("{} of {} rows could not be scored; the first: {}",
+                                                bad_rows_, done_, first_bad_));
   }
 
  private:
@@ -143,7 +166,8 @@ class RowScorer {
   ThreadPool pool_;
   bool terminal_, shown_ = false;
   uintmax_t bytes_, read_ = 0;
-  uint64_t done_ = 0;
+  uint64_t done_ = 0, bad_rows_ = 0;
+  std::string first_bad_;
   std::vector<Row> rows_;
 };
 
@@ -154,14 +178,23 @@ bool MoreToRead() {
 
 void ScoreRows(const Verifier& verifier, const ScoreFlags& flags) {
   RowScorer scorer(verifier, flags);
+  int64_t next = 1;
+  const auto take = [&](const RowPlace& place, const std::string& text) {
+    // A result for a line: also for one that is blank, which the reader passes over.
+    for (RowPlace blank = place; place.unit == "line" && next < place.number; ++next) {
+      blank.number = next;
+      scorer.Add(blank, "");
+    }
+    scorer.Add(place, text);
+    next = place.number + 1;
+  };
   if (!flags.input.empty()) {
-    ForEachRow(flags.input,
-               [&](const RowPlace& place, const std::string& text) { scorer.Add(place, text); });
+    ForEachRow(flags.input, take);
   } else {
     // Whoever writes a line and waits for its score gets it.
     ForEachRow(*StandardInput(), "standard input",
                [&](const RowPlace& place, const std::string& text) {
-                 scorer.Add(place, text);
+                 take(place, text);
                  if (MoreToRead()) return;
                  scorer.Flush();
                  std::fflush(stdout);
@@ -173,6 +206,7 @@ void ScoreRows(const Verifier& verifier, const ScoreFlags& flags) {
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     throw RunError("standard output: cannot write");
   }
+  scorer.RefuseBadRows();
 }
 
 }  // namespace
@@ -182,6 +216,9 @@ void AddScoreCommand(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "score",
       "Score completions: a line {\"completion\", …columns} gives a line {\"reward\", \"error\"}");
+  command->footer(
+      "Results are in order, one a line; a line that cannot be scored, a blank one before others\n"
+      "included, gives {\"reward\": 0, \"error\": text}, the rest go on, and the exit code is 3.");
   std::string names;
   for (const auto& name : VerifierNames()) names += (names.empty() ? "" : ", ") + name;
   command

@@ -25,6 +25,7 @@ std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& option
   RunOptions ring;
   ring.config = run.config;
   ring.rewards = run.rewards;
+  ring.verifiers = run.verifiers;
   ring.folder = run.folder();
   ring.resume = options.resume;
   ring.threads = options.threads;

@@ -37,6 +37,14 @@ struct DataSection {
   bool shuffle = true;
 };
 
+// The test of the verifiers before training (reward/self_test.h).
+struct SelfTestSection {
+  bool enabled = true;
+  int64_t rows = 2000;             // whose gold answers are scored
+  double max_gold_refused = 0.02;  // shares, by verifier; above them the run does not begin
+  double max_attacks_accepted = 0.0;
+};
+
 struct RolloutSection {
   std::string source = "generate";  // "generate", or "replay" of recorded traces
   std::string replay;               // the traces' file or folder
@@ -108,6 +116,7 @@ struct Config {
   RunSection run;
   PolicySection policy;
   DataSection data;
+  SelfTestSection self_test;
   RolloutSection rollout;
   AlgorithmSection algorithm;
   OptimizerSection optimizer;

@@ -19,6 +19,7 @@ enum class Purpose : uint8_t {
   kRandomReward = 5,   // group, sample: the `random` verifier
   kDemonstration = 6,  // group: problem ordinal; position: draw within it
   kBootstrap = 7,      // group: resample; position: draw within it
+  kSelfTest = 8,       // position: draw of the rows that verifiers are tested on
 };
 
 struct Address {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "reward/thought.h"
+
 namespace hone {
 namespace {
 
@@ -34,20 +36,27 @@ Extract ReadExtract(OptionReader& reader) {
 }
 
 std::optional<std::string_view> ExtractAnswer(std::string_view completion, Extract extract) {
-  if (extract == Extract::kAnswer) return LastTagged(completion);
-  const std::string_view text = Trim(completion);
-  if (extract == Extract::kNone) return text;
+  if (extract == Extract::kNone) return Trim(completion);
+  const auto visible = AfterThought(completion, /*think_in_prompt=*/false);
+  if (!visible) return std::nullopt;
+  if (extract == Extract::kAnswer) return LastTagged(*visible);
+  const std::string_view text = Trim(*visible);
   const size_t newline = text.find_last_of("\n\r");
   return newline == std::string_view::npos ? text : Trim(text.substr(newline + 1));
 }
 
-std::optional<std::string> ColumnText(const Sample& sample, const std::string& column,
+std::string PlaceAnswer(std::string_view answer, Extract extract) {
+  if (extract != Extract::kAnswer) return std::string(answer);
+  return fmt::format("{}{}{}", kOpen, answer, kClose);
+}
+
+std::optional<std::string> ColumnText(const Json& columns, const std::string& column,
                                       std::string* error) {
-  const bool has = sample.columns.is_object() && sample.columns.contains(column);
-  if (has && sample.columns[column].is_string()) return sample.columns[column].get<std::string>();
-  if (has && sample.columns[column].is_number()) return Dump(sample.columns[column]);
+  const bool has = columns.is_object() && columns.contains(column);
+  if (has && columns[column].is_string()) return columns[column].get<std::string>();
+  if (has && columns[column].is_number()) return Dump(columns[column]);
   *error = fmt::format("expected a column \"{}\" with a string or a number, found {}", column,
-                       has ? sample.columns[column].type_name() : "none");
+                       has ? columns[column].type_name() : "none");
   return std::nullopt;
 }
 

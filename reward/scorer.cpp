@@ -34,10 +34,13 @@ std::optional<VerifierError> Wrong(const Verdict& verdict) {
 
 Scorer::Scorer(const std::vector<RewardConfig>& rewards, uint64_t seed,
                std::shared_ptr<const Tokenizer> tokenizer)
-    : tokenizer_(std::move(tokenizer)), rewards_(rewards) {
-  for (const auto& reward : rewards_) {
-    verifiers_.push_back(MakeVerifier(reward, seed));
-    const std::string base = verifiers_.back()->name();
+    : Scorer(rewards, MakeVerifiers(rewards, seed), std::move(tokenizer)) {}
+
+Scorer::Scorer(const std::vector<RewardConfig>& rewards, Verifiers verifiers,
+               std::shared_ptr<const Tokenizer> tokenizer)
+    : tokenizer_(std::move(tokenizer)), verifiers_(std::move(verifiers)), rewards_(rewards) {
+  for (const auto& verifier : verifiers_) {
+    const std::string base = verifier->name();
     std::string name = base;
     // The same verifier may judge two columns; metrics need to tell the two apart.
     for (int n = 2; std::find(names_.begin(), names_.end(), name) != names_.end(); ++n) {

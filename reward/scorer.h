@@ -17,8 +17,16 @@ class Scorer {
  public:
   // Throws UsageError: an unknown verifier or option, or a gate that names no verifier of the run.
   // A verifier that occurs again is named NAME_2, NAME_3 and so on, in metrics as in gates.
+  // `verifiers` are those of the rewards, in order.
+  Scorer(const std::vector<RewardConfig>& rewards, Verifiers verifiers,
+         std::shared_ptr<const Tokenizer> tokenizer);
+  // Makes them.
   Scorer(const std::vector<RewardConfig>& rewards, uint64_t seed,
          std::shared_ptr<const Tokenizer> tokenizer);
+
+  const std::vector<RewardConfig>& rewards() const { return rewards_; }
+  const Verifiers& verifiers() const { return verifiers_; }
+  const std::vector<std::string>& names() const { return names_; }
 
   // Decodes each completion once, without special tokens. What a verifier cannot judge is in
   // ScoredGroup::errors, and gets the reward that RewardConfig::on_error says. Throws RunError when
@@ -32,7 +40,7 @@ class Scorer {
                             std::vector<VerifierError>* errors) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
-  std::vector<std::unique_ptr<Verifier>> verifiers_;
+  Verifiers verifiers_;
   std::vector<RewardConfig> rewards_;
   std::vector<std::string> names_;  // of the verifiers
   std::vector<ptrdiff_t> gates_;    // index of the verifier that gates this one; -1: none

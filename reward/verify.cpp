@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "common/error.h"
 #include "common/nearest.h"
 #include "reward/plugins/program_verifier.h"
@@ -23,51 +26,77 @@ const char* ErrorCauseName(ErrorCause cause) {
   return "unknown";
 }
 
+namespace {
+
+struct BuiltIn {
+  const char* name;
+  std::unique_ptr<Verifier> (*make)(const Json& options, uint64_t seed);
+  bool has_answer_column = false;  // has the option answer_column
+};
+
+// A verifier without a seed in the form of one with it.
+template <std::unique_ptr<Verifier> (*kMake)(const Json&)>
+std::unique_ptr<Verifier> WithoutSeed(const Json& options, uint64_t) {
+  return kMake(options);
+}
+
+#ifdef HONE_SANDBOX
+constexpr auto* kMakeCode = WithoutSeed<MakeCodeVerifier>;
+#else
+std::unique_ptr<Verifier> kMakeCode(const Json&, uint64_t) {
+  throw RunError("code: this build has no sandbox; install libseccomp-dev and build again");
+}
+#endif
+
+constexpr BuiltIn kBuiltIns[] = {
+    {"format", WithoutSeed<MakeFormatVerifier>},
+    {"exact_match", WithoutSeed<MakeExactMatchVerifier>, true},
+    {"arithmetic", WithoutSeed<MakeArithmeticVerifier>, true},
+    {"countdown", WithoutSeed<MakeCountdownVerifier>},
+    {"math", WithoutSeed<MakeMathVerifier>, true},
+    {"gsm8k", WithoutSeed<MakeGsm8kVerifier>, true},
+    {"multiple_choice", WithoutSeed<MakeMultipleChoiceVerifier>, true},
+    {"regex", WithoutSeed<MakeRegexVerifier>},
+    {"json_schema", WithoutSeed<MakeJsonSchemaVerifier>},
+    {"length", MakeLengthVerifier},
+    {"repetition", WithoutSeed<MakeRepetitionVerifier>},
+    {"language", WithoutSeed<MakeLanguageVerifier>},
+    {"code", kMakeCode},
+    {"random", MakeRandomVerifier},
+};
+
+const BuiltIn* FindBuiltIn(const std::string& name) {
+  const auto found = std::find_if(std::begin(kBuiltIns), std::end(kBuiltIns),
+                                  [&](const BuiltIn& one) { return name == one.name; });
+  return found == std::end(kBuiltIns) ? nullptr : found;
+}
+
+}  // namespace
+
 std::vector<std::string> VerifierNames() {
-  return {"format",     "exact_match",     "arithmetic", "countdown",   "math",
-          "gsm8k",      "multiple_choice", "regex",      "json_schema", "length",
-          "repetition", "language",        "code",       "random"};
+  std::vector<std::string> names;
+  for (const BuiltIn& one : kBuiltIns) names.emplace_back(one.name);
+  return names;
 }
 
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed) {
   const std::string& name = config.verifier;
-  if (name == "format") return MakeFormatVerifier(config.options);
-  if (name == "exact_match") return MakeExactMatchVerifier(config.options);
-  if (name == "arithmetic") return MakeArithmeticVerifier(config.options);
-  if (name == "countdown") return MakeCountdownVerifier(config.options);
-  if (name == "math") return MakeMathVerifier(config.options);
-  if (name == "gsm8k") return MakeGsm8kVerifier(config.options);
-  if (name == "multiple_choice") return MakeMultipleChoiceVerifier(config.options);
-  if (name == "regex") return MakeRegexVerifier(config.options);
-  if (name == "json_schema") return MakeJsonSchemaVerifier(config.options);
-  if (name == "length") return MakeLengthVerifier(config.options, seed);
-  if (name == "repetition") return MakeRepetitionVerifier(config.options);
-  if (name == "language") return MakeLanguageVerifier(config.options);
-  if (name == "random") return MakeRandomVerifier(config.options, seed);
-  if (name == "code") {
-#ifdef HONE_SANDBOX
-    return MakeCodeVerifier(config.options);
-#else
-    throw RunError("code: this build has no sandbox; install libseccomp-dev and build again");
-#endif
-  }
+  if (const BuiltIn* built_in = FindBuiltIn(name)) return built_in->make(config.options, seed);
   if (name.find('/') != std::string::npos) return MakeProgramVerifier(PlanProgram(config));
   throw UsageError(
       fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
 }
 
+Verifiers MakeVerifiers(const std::vector<RewardConfig>& rewards, uint64_t seed) {
+  Verifiers verifiers;
+  for (const RewardConfig& reward : rewards) verifiers.push_back(MakeVerifier(reward, seed));
+  return verifiers;
+}
+
 void UseAnswerColumn(const std::string& column, RewardConfig* config) {
-  // A verifier of the user's own reads columns as it likes.
-  const bool own = config->verifier.find('/') != std::string::npos;
-  if (own || config->options.contains("answer_column")) return;
-  RewardConfig with = *config;
-  with.options["answer_column"] = column;
-  try {
-    MakeVerifier(with, 0);  // refuses an option that it does not have
-  } catch (const UsageError&) {
-    return;
-  }
-  *config = std::move(with);
+  const BuiltIn* built_in = FindBuiltIn(config->verifier);
+  if (built_in == nullptr || !built_in->has_answer_column) return;
+  if (!config->options.contains("answer_column")) config->options["answer_column"] = column;
 }
 
 }  // namespace hone

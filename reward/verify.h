@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/json.h"
@@ -52,7 +53,25 @@ class Verifier {
     for (const Sample& sample : samples) verdicts.push_back(Score(sample));
     return verdicts;
   }
+
+  // For the test of itself before training (reward/self_test.h):
+  // True: a reward of at least 1 says that the answer is right, as that of `math` does. False: it
+  // pays for something else, as `length` does.
+  virtual bool judges_answers() const { return false; }
+  // It starts processes or waits for others: the test asks it about fewer rows.
+  virtual bool starts_processes() const { return false; }
+  // The right answer of a data line as it stands behind a thought: "\boxed{1/2}", "#### 42".
+  // Nothing where the line does not have it, as one that has the tests of a program alone.
+  virtual std::optional<std::string> GoldAnswer(const Json& /*columns*/) const {
+    return std::nullopt;
+  }
+  // The completion around that answer, when completions must have a form for this verifier.
+  // Nothing: they need none.
+  virtual std::optional<std::string> InForm(std::string_view /*answer*/) const {
+    return std::nullopt;
+  }
 };
+using Verifiers = std::vector<std::shared_ptr<const Verifier>>;
 
 // One [[reward]] table: which verifier, its weight, and its own keys as JSON.
 struct RewardConfig {
@@ -64,6 +83,9 @@ struct RewardConfig {
   // What a sample gets that the verifier could not judge. kMask: no reward at all; it counts
   // neither in its group's mean nor in the loss. kStop: the run ends with an error.
   enum class OnError { kMask, kZero, kStop } on_error = OnError::kMask;
+  // A right completion with {column}s in it, for the test of the verifier before training. Empty:
+  // the verifier's own GoldAnswer.
+  std::string gold_template = {};
   Json options = Json::object();
 };
 
@@ -71,6 +93,8 @@ struct RewardConfig {
 // unknown name (with the nearest) or option, RunError where this machine or build cannot run the
 // verifier.
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
+// The verifier of each table, in order.
+Verifiers MakeVerifiers(const std::vector<RewardConfig>& rewards, uint64_t seed);
 std::vector<std::string> VerifierNames();
 
 // Makes `column` the option answer_column of a verifier that has this option and was not given it.

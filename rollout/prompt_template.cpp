@@ -28,7 +28,7 @@ bool AppendPlain(const Json& value, std::string* out) {
 
 }  // namespace
 
-PromptTemplate::PromptTemplate(const std::string& text) {
+PromptTemplate::PromptTemplate(const std::string& text, std::string key) : key_(std::move(key)) {
   Part part;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -66,10 +66,9 @@ std::string PromptTemplate::Fill(const RowPlace& place, const Json& row) const {
     if (value == row.end()) {
       std::vector<std::string> columns;
       for (const auto& [name, column] : row.items()) columns.push_back(name);
-      place.Fail(
-          fmt::format("expected the column \"{}\" (data.prompt_template), which is missing{}",
-                      part.column, DidYouMean(part.column, columns)),
-          "no prompt");
+      place.Fail(fmt::format("expected the column \"{}\" ({}), which is missing{}", part.column,
+                             key_, DidYouMean(part.column, columns)),
+                 "no prompt");
     }
     if (!AppendPlain(*value, &prompt)) {
       place.Fail(fmt::format("\"{}\": expected text, a number or a list of them, found {}",

@@ -1,4 +1,4 @@
-// A prompt made of a row's columns: "{question}\nThink step by step."
+// A prompt made of a row's columns: "{question}\nThink step by step."; or a completion.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ namespace hone {
 class PromptTemplate {
  public:
   // {column} stands for a column, {{ and }} for braces. Throws UsageError for a brace that is none
-  // of these.
-  explicit PromptTemplate(const std::string& text);
+  // of these. `key` is the config's, for errors.
+  explicit PromptTemplate(const std::string& text, std::string key = "data.prompt_template");
 
   bool empty() const { return parts_.empty(); }
   // A text as it is, a number as JSON writes it, a list of them as [1, 2]. Throws RowError for a
@@ -25,6 +25,7 @@ class PromptTemplate {
     std::string text, column;  // the text, then the column unless it is empty
   };
   std::vector<Part> parts_;
+  std::string key_;
 };
 
 }  // namespace hone

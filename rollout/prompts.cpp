@@ -142,9 +142,19 @@ PromptSet ReadPrompts(const std::vector<std::string>& files, const DataSection& 
   PromptSet set;
   set.report =
       ReadDataSet(files, data.on_error, [&](const RowPlace& place, const std::string& text) {
-        set.rows.push_back(reader.Read(place, text));
+        PromptRow row = reader.Read(place, text);
+        if (set.files.empty() || set.files.back().path != place.path) set.files.push_back(place);
+        row.file = static_cast<uint32_t>(set.files.size() - 1);
+        row.number = place.number;
+        set.rows.push_back(std::move(row));
       });
   return set;
+}
+
+RowPlace PromptSet::Place(const PromptRow& row) const {
+  RowPlace place = files[row.file];
+  place.number = row.number;
+  return place;
 }
 
 int64_t PromptOrder::Row(uint64_t group) {

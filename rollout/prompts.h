@@ -16,10 +16,15 @@ struct PromptRow {
   std::string prompt;  // with the system prompt before it, if any
   std::vector<int32_t> prompt_tokens;
   std::string columns;  // the row as a JSON object, the answer column as data.answer_from says
+  uint32_t file = 0;    // where it stands: PromptSet::files
+  int64_t number = 0;   // in the file, from 1
 };
 
 struct PromptSet {
   std::vector<PromptRow> rows;
+  std::vector<RowPlace> files;  // each with the first row that was kept
+  // Where a row stands.
+  RowPlace Place(const PromptRow& row) const;
   DataReport report;
 };
 

@@ -46,6 +46,7 @@ class ProgramVerifier : public Verifier {
   }
 
   std::string name() const override { return plan_.name; }
+  bool starts_processes() const override { return true; }
 
   Verdict Score(const Sample& sample) const override { return ScoreBatch({&sample, 1})[0]; }
 

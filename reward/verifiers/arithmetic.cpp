@@ -16,9 +16,15 @@ class ArithmeticVerifier : public Verifier {
     reader.Finish();
   }
   std::string name() const override { return "arithmetic"; }
+  bool judges_answers() const override { return true; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    std::string error;
+    const auto text = ColumnText(columns, answer_column_, &error);
+    return text ? std::optional(PlaceAnswer(*text, extract_)) : std::nullopt;
+  }
   Verdict Score(const Sample& sample) const override {
     std::string error;
-    const auto text = ColumnText(sample, answer_column_, &error);
+    const auto text = ColumnText(sample.columns, answer_column_, &error);
     if (!text) return {.reward = 0, .error = error};
     mpq_class expected, found;
     if (ParseNumber(*text, &expected) != Parsed::kOk) {

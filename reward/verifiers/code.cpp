@@ -59,6 +59,16 @@ class CodeVerifier : public Verifier {
     }
   }
   std::string name() const override { return "code"; }
+  bool judges_answers() const override { return true; }
+  bool starts_processes() const override { return true; }
+  // Published sets have tests and, some of them, a program.
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    const auto solution = columns.find("solution");
+    if (solution == columns.end() || !solution->is_string()) return std::nullopt;
+    const auto& text = solution->get_ref<const std::string&>();
+    if (text.find("```") != std::string::npos) return text;
+    return fmt::format("```{}\n{}\n```", language_ == Language::kCpp ? "cpp" : "python", text);
+  }
 
   Verdict Score(const Sample& sample) const override {
     std::string error;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reward/answer.h"
+#include "reward/countdown_search.h"
 #include "reward/rational.h"
 #include "reward/verifiers/verifiers.h"
 
@@ -48,6 +49,19 @@ class CountdownVerifier : public Verifier {
     reader.Finish();
   }
   std::string name() const override { return "countdown"; }
+  bool judges_answers() const override { return true; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    std::string error;
+    const auto puzzle = ReadPuzzle(columns, &error);
+    if (!puzzle || !puzzle->target.fits_slong_p()) return std::nullopt;
+    std::vector<int64_t> nums;
+    for (const mpz_class& number : puzzle->nums) {
+      if (!number.fits_slong_p()) return std::nullopt;
+      nums.push_back(number.get_si());
+    }
+    const auto expression = SolveCountdown(nums, puzzle->target.get_si(), use_all_);
+    return expression ? std::optional(PlaceAnswer(*expression, extract_)) : std::nullopt;
+  }
   Verdict Score(const Sample& sample) const override {
     std::string error;
     const auto puzzle = ReadPuzzle(sample.columns, &error);

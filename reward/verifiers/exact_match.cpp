@@ -13,9 +13,15 @@ class ExactMatchVerifier : public Verifier {
     reader.Finish();
   }
   std::string name() const override { return "exact_match"; }
+  bool judges_answers() const override { return true; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    std::string error;
+    const auto text = ColumnText(columns, answer_column_, &error);
+    return text ? std::optional(PlaceAnswer(*text, extract_)) : std::nullopt;
+  }
   Verdict Score(const Sample& sample) const override {
     std::string error;
-    const auto expected = ColumnText(sample, answer_column_, &error);
+    const auto expected = ColumnText(sample.columns, answer_column_, &error);
     if (!expected) return {.reward = 0, .error = error};
     const auto answer = ExtractAnswer(sample.completion, extract_);
     const bool same = answer && *answer == Trim(*expected);

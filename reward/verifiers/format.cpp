@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "reward/answer.h"
 #include "reward/verifiers/verifiers.h"
 
@@ -51,6 +53,22 @@ class FormatVerifier : public Verifier {
     reader.Finish();
   }
   std::string name() const override { return "format"; }
+  std::optional<std::string> InForm(std::string_view answer) const override {
+    std::string text;
+    for (size_t i = 0; i < tags_.size(); ++i) {
+      const auto& [open, close] = tags_[i];
+      const bool last = i + 1 == tags_.size();
+      const bool tagged = last && answer.starts_with(open) && answer.ends_with(close);
+      if (i > 0) text += '\n';
+      if (tagged) {
+        text += answer;
+      } else {
+        text += fmt::format("{}\n{}\n{}", i == 0 && think_in_prompt_ ? "" : open,
+                            last ? answer : "Step by step.", close);
+      }
+    }
+    return text;
+  }
   Verdict Score(const Sample& sample) const override {
     const bool well = IsWellFormed(sample.completion, tags_, think_in_prompt_);
     if (sample.explanation) {

@@ -89,13 +89,18 @@ class Gsm8kVerifier : public Verifier {
     reader.Finish();
   }
   std::string name() const override { return "gsm8k"; }
+  bool judges_answers() const override { return true; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    std::string error;
+    const auto column = ColumnText(columns, answer_column_, &error);
+    if (!column) return std::nullopt;
+    return fmt::format("{} {}", kMark, GoldOf(*column));
+  }
   Verdict Score(const Sample& sample) const override {
     std::string error;
-    const auto column = ColumnText(sample, answer_column_, &error);
+    const auto column = ColumnText(sample.columns, answer_column_, &error);
     if (!column) return {.reward = 0, .error = error};
-    const size_t mark = column->rfind(kMark);
-    const std::string gold = NumberAt(
-        Trim(mark == std::string::npos ? *column : std::string_view(*column).substr(mark + 4)));
+    const std::string gold = NumberAt(GoldOf(*column));
     mpq_class expected, found;
     if (ParseNumber(gold, &expected) != Parsed::kOk) {
       return {.reward = 0,
@@ -127,6 +132,12 @@ class Gsm8kVerifier : public Verifier {
   }
 
  private:
+  // The answer of a whole solution, or of a column that is one.
+  static std::string_view GoldOf(std::string_view column) {
+    const size_t mark = column.rfind(kMark);
+    return Trim(mark == std::string_view::npos ? column : column.substr(mark + kMark.size()));
+  }
+
   std::string answer_column_;
   bool strict_, think_in_prompt_;
 };

@@ -95,6 +95,25 @@ bool HasLongArray(const Json& json) {
   return std::any_of(json.begin(), json.end(), HasLongArray);
 }
 
+// A column is a schema, or the text of one. Text that goes too deep is no JSON.
+Json SchemaOf(const Json& column) {
+  if (!column.is_string()) return column;
+  const auto& text = column.get_ref<const std::string&>();
+  if (TooDeep(text)) return Json(Json::value_t::discarded);
+  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+// A document that the schema itself names; else nothing.
+std::optional<Json> Example(const Json& schema) {
+  if (!schema.is_object()) return std::nullopt;
+  if (schema.contains("const")) return schema["const"];
+  for (const char* key : {"examples", "enum"}) {
+    if (schema.contains(key) && schema[key].is_array() && !schema[key].empty())
+      return schema[key][0];
+  }
+  return std::nullopt;
+}
+
 class JsonSchemaVerifier : public Verifier {
  public:
   explicit JsonSchemaVerifier(const Json& options) {
@@ -108,6 +127,14 @@ class JsonSchemaVerifier : public Verifier {
       throw UsageError("json_schema: schema: " + error);
   }
   std::string name() const override { return "json_schema"; }
+  // One schema for all lines says what an answer looks like; one of its own says what is right.
+  bool judges_answers() const override { return schema_ == nullptr; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    const auto column = columns.find(schema_column_);
+    if (column == columns.end()) return std::nullopt;
+    const auto document = Example(SchemaOf(*column));
+    return document ? std::optional(PlaceAnswer(Dump(*document), extract_)) : std::nullopt;
+  }
   Verdict Score(const Sample& sample) const override {
     std::string error;
     std::unique_ptr<valijson::Schema> of_column;
@@ -151,8 +178,7 @@ class JsonSchemaVerifier : public Verifier {
       return nullptr;
     }
     const Json& column = sample.columns[schema_column_];
-    if (!column.is_string()) return ParseSchema(column, error);
-    return ParseSchema(Json::parse(column.get<std::string>(), nullptr, false), error);
+    return ParseSchema(SchemaOf(column), error);
   }
 
   std::string schema_column_;

@@ -33,10 +33,17 @@ class MathVerifier : public Verifier {
     reader.Finish();
   }
   std::string name() const override { return "math"; }
+  bool judges_answers() const override { return true; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    std::string error;
+    const auto column = ColumnText(columns, answer_column_, &error);
+    if (!column) return std::nullopt;
+    return whole_ ? GoldOf(*column) : fmt::format("\\boxed{{{}}}", GoldOf(*column));
+  }
 
   Verdict Score(const Sample& sample) const override {
     std::string error;
-    const auto column = ColumnText(sample, answer_column_, &error);
+    const auto column = ColumnText(sample.columns, answer_column_, &error);
     if (!column) return {.reward = 0, .error = error};
     const std::string gold = GoldOf(*column);
     const auto visible = AfterThought(sample.completion, think_in_prompt_);

@@ -27,9 +27,15 @@ class MultipleChoiceVerifier : public Verifier {
     reader.Finish();
   }
   std::string name() const override { return "multiple_choice"; }
+  bool judges_answers() const override { return true; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    const char gold = Gold(columns);
+    if (gold == '\0') return std::nullopt;
+    return fmt::format("\\boxed{{{}}}", gold);
+  }
 
   Verdict Score(const Sample& sample) const override {
-    const char gold = Gold(sample);
+    const char gold = Gold(sample.columns);
     if (gold == '\0') {
       return {.reward = 0,
               .error = fmt::format("expected a letter from A to {} or an index in column \"{}\"",
@@ -69,10 +75,9 @@ class MultipleChoiceVerifier : public Verifier {
  private:
   bool IsLetter(char c) const { return c >= 'A' && c < 'A' + letters_; }
 
-  char Gold(const Sample& sample) const {
-    const bool has = sample.columns.is_object() && sample.columns.contains(answer_column_);
-    if (!has) return '\0';
-    const Json& value = sample.columns[answer_column_];
+  char Gold(const Json& columns) const {
+    if (!columns.is_object() || !columns.contains(answer_column_)) return '\0';
+    const Json& value = columns[answer_column_];
     char letter = '\0';
     if (value.is_number_unsigned() && value.get<uint64_t>() < 10)
       letter = static_cast<char>('A' + value.get<int>());

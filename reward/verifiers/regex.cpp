@@ -7,6 +7,9 @@
 #include <fmt/format.h>
 #include <pcre2.h>
 
+#include <cctype>
+#include <cstring>
+
 #include "common/error.h"
 #include "reward/answer.h"
 #include "reward/verifiers/verifiers.h"
@@ -45,6 +48,22 @@ Code Compile(const std::string& pattern, bool full, std::string* error) {
   return compiled;
 }
 
+// The one text that a pattern matches when nothing in it but an escape of a sign, or anchors at its
+// ends, has a meaning of its own; else nothing.
+std::optional<std::string> PlainText(std::string_view pattern) {
+  if (pattern.starts_with('^')) pattern.remove_prefix(1);
+  if (pattern.ends_with('$') && !pattern.ends_with("\\$")) pattern.remove_suffix(1);
+  const auto word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  std::string text;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const bool escape = pattern[i] == '\\';
+    if (escape && (++i == pattern.size() || word(pattern[i]))) return std::nullopt;
+    if (!escape && std::strchr(".^$*+?()[]{}|", pattern[i]) != nullptr) return std::nullopt;
+    text += pattern[i];
+  }
+  return text;
+}
+
 class RegexVerifier : public Verifier {
  public:
   explicit RegexVerifier(const Json& options) {
@@ -59,12 +78,20 @@ class RegexVerifier : public Verifier {
       throw UsageError("regex: pattern: " + error);
   }
   std::string name() const override { return "regex"; }
+  // One pattern for all lines says what an answer looks like; one of its own says what is right.
+  bool judges_answers() const override { return code_ == nullptr; }
+  std::optional<std::string> GoldAnswer(const Json& columns) const override {
+    std::string error;
+    const auto pattern = ColumnText(columns, pattern_column_, &error);
+    const auto text = pattern ? PlainText(*pattern) : std::nullopt;
+    return text ? std::optional(PlaceAnswer(*text, extract_)) : std::nullopt;
+  }
   Verdict Score(const Sample& sample) const override {
     Code of_column;
     const pcre2_code* code = code_.get();
     if (code == nullptr) {
       std::string error;
-      const auto pattern = ColumnText(sample, pattern_column_, &error);
+      const auto pattern = ColumnText(sample.columns, pattern_column_, &error);
       if (pattern) of_column = Compile(*pattern, full_, &error);
       if (!of_column) return {.reward = 0, .error = error};
       code = of_column.get();

@@ -112,6 +112,30 @@ TEST_F(ConfigFileTest, RewardsAreChecked) {
   ExpectComplaint(kGood, {"reward.N.key"}, {"reward.7.weight=0.5"});
 }
 
+TEST_F(ConfigFileTest, MakesTheVerifierOfEachRewardWithTheDatasAnswerColumn) {
+  const RunConfig run = Load(kGood, {"data.answer_column=gold"});
+  ASSERT_EQ(run.verifiers.size(), 2u);
+  EXPECT_EQ(run.verifiers[0]->name(), "exact_match");
+  EXPECT_EQ(run.verifiers[1]->name(), "format");
+  EXPECT_EQ(run.verifiers[0]->GoldAnswer({{"gold", "7"}}), "<answer>7</answer>");
+  EXPECT_EQ(run.verifiers[0]->GoldAnswer({{"answer", "7"}}), std::nullopt);
+}
+
+TEST_F(ConfigFileTest, TheSelfTestHasBoundsAndARewardATemplateOfWhatIsRight) {
+  const RunConfig run =
+      Load(kGood, {"self_test.max_gold_refused=0.5", "reward.0.gold_template=\\boxed{{{answer}}}"});
+  EXPECT_EQ(run.config.self_test.max_gold_refused, 0.5);
+  EXPECT_EQ(run.rewards[0].gold_template, "\\boxed{{{answer}}}");
+  EXPECT_EQ(Load(ConfigToToml(Command::kTrain, run)).rewards[0].gold_template,
+            "\\boxed{{{answer}}}");
+  ExpectComplaint(kGood, {"[self_test] max_gold_refused", "at most 1"},
+                  {"self_test.max_gold_refused=2"});
+  ExpectComplaint(kGood, {"gold_template: expected {column}"},
+                  {"reward.0.gold_template=\\boxed{}"});
+  ExpectComplaint(kGood, {"[reward] gold_template", "found the integer 3"},
+                  {"reward.0.gold_template=3"});
+}
+
 TEST_F(ConfigFileTest, BrokenTomlNamesTheLineAndMissingFileIsABadFile) {
   ExpectComplaint("[run]\nname = \n", {path.string() + ":2", "expected TOML"});
   EXPECT_THROW(LoadConfig(Command::kTrain, "/nowhere/x.toml", {}), FileError);

@@ -43,6 +43,21 @@ TEST_F(CodeVerifierTest, ScoresProgramsThatReadAndWrite) {
   EXPECT_NEAR(Judge("print(3)", kSums, {{"credit", "fraction"}}).reward, 1.0 / 3, 1e-12);
 }
 
+TEST_F(CodeVerifierTest, TheColumnSolutionIsARightAnswerAndTestsAloneAreNone) {
+  const auto verifier = MakeCodeVerifier(Json::object());
+  EXPECT_EQ(verifier->GoldAnswer(kSums), std::nullopt);
+  for (const char* solution : {"print(sum(map(int, input().split())))",
+                               "```python\nprint(sum(map(int, input().split())))\n```"}) {
+    Json columns = kSums;
+    columns["solution"] = solution;
+    const std::string gold = verifier->GoldAnswer(columns).value_or("");
+    EXPECT_EQ(verifier->Score({.prompt = "", .completion = gold, .columns = columns}).reward, 1)
+        << gold;
+  }
+  EXPECT_EQ(MakeCodeVerifier({{"language", "cpp"}})->GoldAnswer({{"solution", "int main() {}"}}),
+            "```cpp\nint main() {}\n```");
+}
+
 TEST_F(CodeVerifierTest, CompilesAndRunsCpp) {
   const std::string right =
       "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }";

@@ -32,6 +32,17 @@ TEST(GamingTest, AnAnswerInTheThoughtAlone) {
     EXPECT_EQ(Reward("math", text), 0) << text;
     EXPECT_EQ(Reward("gsm8k", text), 0) << text;
   }
+  for (const char* text : {"<think><answer>42</answer></think>", "<think><answer>42</answer>",
+                           "<think><answer>42</answer></think>42", "</think><think>\n42"}) {
+    for (const char* extract : {"answer", "last_line"}) {
+      const bool last = std::string(text).ends_with("</think>42") && extract[0] == 'l';
+      const Json options = {{"extract", extract}}, columns = {{"nums", {42}}, {"target", 42}};
+      EXPECT_EQ(Reward("exact_match", text, {{"answer", "42"}}, options), last) << text;
+      EXPECT_EQ(Reward("arithmetic", text, {{"answer", "42"}}, options), last) << text;
+      EXPECT_EQ(Reward("countdown", text, columns, options), last) << text;
+      EXPECT_EQ(Reward("regex", text, {{"pattern", "42"}}, options), last) << text;
+    }
+  }
 }
 
 TEST(GamingTest, TwoAnswers) {
