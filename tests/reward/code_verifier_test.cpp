@@ -227,6 +227,25 @@ TEST_F(CodeVerifierTest, ACompletionWithoutAProgramIsWrong) {
   }
 }
 
+TEST_F(CodeVerifierTest, AsManyGroupsAreJudgedAtOnceAsItHasPlaces) {
+  const auto verifier = MakeCodeVerifier({{"timeout_s", 1}, {"processes", 1}});
+  EXPECT_EQ(verifier->parallel(), 1);
+  EXPECT_GT(verifier->deadline_s(), 60);
+  const std::string completion = "```python\nimport time\ntime.sleep(0.5)\nprint(3)\n```\n";
+  const Json columns = {{"tests", {{{"input", ""}, {"output", "3"}}}}};
+  const auto start = std::chrono::steady_clock::now();
+  const auto judge = [&] {
+    const Sample sample = {.prompt = "", .completion = completion, .columns = columns};
+    ScoringWatch watch;
+    EXPECT_EQ(verifier->ScoreBatch({&sample, 1}, watch)[0].reward, 1);
+    EXPECT_EQ(watch.Look().verdicts, 1u);
+  };
+  std::thread beside(judge);
+  judge();
+  beside.join();
+  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+}
+
 TEST_F(CodeVerifierTest, PoisonedSamplesDisturbNoOthers) {
   const auto verifier = MakeCodeVerifier({{"timeout_s", 0.5}});
   const std::string poison[] = {"import os\nwhile True:\n  try: os.fork()\n  except OSError: pass",
