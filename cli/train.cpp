@@ -31,6 +31,7 @@ std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& option
   ring.on_step = on_step;
   ring.interrupt = interrupt.flag();
   const RunOutcome outcome = TrainRing(ring);
+  progress.Summarize();
   return FinishRun(outcome.checkpoint, outcome.interrupted);
 }
 
