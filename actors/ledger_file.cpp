@@ -179,6 +179,11 @@ LedgerFile::LedgerFile(const std::filesystem::path& run, uint64_t batches,
                        uint64_t groups_per_batch)
     : log_(Prepare(run, batches, groups_per_batch, &known_)) {}
 
+void LedgerFile::Append(const LedgerLine& line) {
+  log_.Append(LedgerText(line));
+  known_.erase(known_.begin(), known_.upper_bound(line.last_group));
+}
+
 const std::vector<VerdictRecord>& LedgerFile::Known(uint64_t group) const {
   static const std::vector<VerdictRecord> kNone;
   const auto known = known_.find(group);

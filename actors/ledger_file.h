@@ -36,9 +36,9 @@ class LedgerFile {
   // ledger's, RunError when the file cannot be written.
   LedgerFile(const std::filesystem::path& run, uint64_t batches, uint64_t groups_per_batch);
 
-  void Append(const LedgerLine& line) { log_.Append(LedgerText(line)); }
+  void Append(const LedgerLine& line);
 
-  // What was recorded on a group before this run went on.
+  // What was recorded on a group before this run went on; nothing once its batch is closed.
   const std::vector<VerdictRecord>& Known(uint64_t group) const;
   // Appends the record unless it is known. Warns when what is known is of something else.
   void Record(uint64_t group, const VerdictRecord& record);

@@ -109,6 +109,8 @@ TEST_F(LedgerFileTest, VerdictsOnGroupsPastTheCheckpointOutliveEveryCut) {
   file.Record(5, Slow("slow"));  // read back, and so no news
   file.Append(Line(1));
   EXPECT_EQ(Text(), first + rest + LedgerText(Line(1)) + "\n");
+  EXPECT_TRUE(file.Known(5).empty());
+  EXPECT_FALSE(file.Known(9).empty());
 }
 
 TEST_F(LedgerFileTest, TheLastWordOnAGroupCounts) {
