@@ -2,6 +2,7 @@
 // scores.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -233,17 +234,23 @@ TEST_F(CodeVerifierTest, AsManyGroupsAreJudgedAtOnceAsItHasPlaces) {
   EXPECT_GT(verifier->deadline_s(), 60);
   const std::string completion = "```python\nimport time\ntime.sleep(0.5)\nprint(3)\n```\n";
   const Json columns = {{"tests", {{{"input", ""}, {"output", "3"}}}}};
-  const auto start = std::chrono::steady_clock::now();
-  const auto judge = [&] {
+  ScoringWatch watches[2];
+  std::atomic<int> left = 2;
+  const auto judge = [&](ScoringWatch* watch) {
     const Sample sample = {.prompt = "", .completion = completion, .columns = columns};
-    ScoringWatch watch;
-    EXPECT_EQ(verifier->ScoreBatch({&sample, 1}, watch)[0].reward, 1);
-    EXPECT_EQ(watch.Look().verdicts, 1u);
+    EXPECT_EQ(verifier->ScoreBatch({&sample, 1}, *watch)[0].reward, 1);
+    --left;
   };
-  std::thread beside(judge);
-  judge();
-  beside.join();
-  EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  std::jthread one(judge, &watches[0]), two(judge, &watches[1]);
+  const auto at_work = [&](int i) {
+    const ScoringWatch::View view = watches[i].Look();
+    return view.works && view.verdicts == 0;
+  };
+  while (left > 0) {
+    EXPECT_FALSE(at_work(0) && at_work(1) && at_work(0));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  for (const ScoringWatch& watch : watches) EXPECT_EQ(watch.Look().verdicts, 1u);
 }
 
 TEST_F(CodeVerifierTest, PoisonedSamplesDisturbNoOthers) {
