@@ -195,6 +195,8 @@ void Broker::OnScored(const std::string& from, ScoredGroup& group) {
     spdlog::debug("group {}: {} sample {}: {}: {}", id, group.verifier_names[error.verifier],
                   error.sample, ErrorCauseName(error.cause), error.reason);
   }
+  for (const VerdictRecord& record : group.records) file_.Record(id, record);
+  group.records.clear();
   batch_.Add(std::move(group));
   if (ledger_.complete()) SendBatch();
 }
@@ -207,8 +209,10 @@ void Broker::Answered(const std::string& from) {
   events_.delivered(from);
 }
 
-// The three times add up to what the learner waited for the batch.
+// The three times add up to what the learner waited for the batch. What it learns from must still
+// be known when the run goes on after a kill.
 void Broker::SendBatch() {
+  file_.SyncRecords();
   BatchMessage message;
   message.batch = batch_.Take(ledger_.ScoredGroups());
   message.times.sync = Seconds(weights_held_ - weights_came_);
@@ -234,22 +238,26 @@ void Broker::OnTrained(const Trained& trained) {
 }
 
 void Broker::Assign() {
-  const auto give = [&](const char* role, auto take, auto frames) {
+  const auto give = [&](const char* role, auto take, auto send) {
     for (std::string worker = peers_.Idlest(role); !worker.empty(); worker = peers_.Idlest(role)) {
       const std::optional<uint64_t> group = take(worker);
       if (!group) return;
       Peer& peer = *peers_.Find(worker);
       --peer.credit;
       ++peer.in_hand;
-      socket_.Send(worker, frames(*group));
+      send(worker, *group);
     }
   };
   give(
       kRolloutWorker, [&](const std::string& worker) { return ledger_.TakeToGenerate(worker); },
-      [&](uint64_t group) { return batch_.Task(group); });
+      [&](const std::string& worker, uint64_t group) { socket_.Send(worker, batch_.Task(group)); });
   give(
       kRewardWorker, [&](const std::string& worker) { return ledger_.TakeToScore(worker); },
-      [&](uint64_t group) { return batch_.Rollout(group); });
+      [&](const std::string& worker, uint64_t group) {
+        const std::vector<VerdictRecord>& known = file_.Known(group);
+        if (!known.empty()) socket_.Send(worker, Encode(KnownVerdicts{group, known}));
+        socket_.Send(worker, batch_.Rollout(group));
+      });
 }
 
 void Broker::WorkerDown(const std::string& identity, const std::string& cause) {

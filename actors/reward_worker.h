@@ -2,15 +2,19 @@
 #pragma once
 
 #include <deque>
-#include <future>
+#include <map>
+#include <vector>
 
+#include "actors/scoring_pool.h"
 #include "actors/worker.h"
 
 namespace hone {
 
-// Consumes RolloutGroup, produces ScoredGroup. Waits for groups, of which it asks for a few at a
-// time. Verifiers run on a thread of their own, one group at a time: a program under judgement may
-// take longer than the broker waits for a word.
+// Consumes RolloutGroup, and before it KnownVerdicts where the ledger has some; produces
+// ScoredGroup, in any order. Waits for groups, of which it asks for as many as its verifiers judge
+// side by side, and one to go on with. Verifiers run on threads of their own: a program under
+// judgement may take longer than the broker waits for a word, and the worker says meanwhile that it
+// lives and whether it gets on.
 class RewardWorker : public Worker {
  public:
   RewardWorker(std::shared_ptr<Ring> ring, const std::string& identity);
@@ -22,9 +26,12 @@ class RewardWorker : public Worker {
   std::chrono::milliseconds patience() const override;
 
  private:
+  // Starts what waits while there is room.
+  Next StartWaiting();
+
   std::deque<RolloutGroup> waiting_;
-  std::future<ScoredGroup> scoring_;  // its end waits for the verifiers, which are bounded
-  uint64_t scored_group_ = 0;         // the one at work
+  std::map<uint64_t, std::vector<VerdictRecord>> known_;  // on groups that have not been started
+  ScoringPool pool_;
 };
 
 }  // namespace hone

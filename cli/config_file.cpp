@@ -291,6 +291,11 @@ RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::nod
       reward.gold_template = value.as_string()->get();
       CheckTemplate(Place(path, value.source()) + ": [[reward]] gold_template",
                     reward.gold_template);
+    } else if (word == "min" || word == "max") {
+      if (!value.is_number() || !std::isfinite(*value.value<double>())) {
+        reader.Wrong(value, word, "a finite number");
+      }
+      (word == "min" ? reward.min : reward.max) = *value.value<double>();
     } else if (word == "on_error") {
       reward.on_error = ReadOnError(reader, word, value);
     } else {
@@ -300,6 +305,10 @@ RewardConfig ReadReward(Reader& reader, const std::string& path, const toml::nod
   if (reward.verifier.empty()) {
     throw UsageError(fmt::format("{}: [[reward]] verifier: expected a verifier's name, found none",
                                  Place(path, node.source())));
+  }
+  if (reward.min > reward.max) {
+    throw UsageError(fmt::format("{}: [[reward]] min: expected at most max ({}), found {}",
+                                 Place(path, node.source()), reward.max, reward.min));
   }
   return reward;
 }
@@ -434,6 +443,8 @@ std::string ConfigToToml(Command command, const RunConfig& run) {
   for (const auto& reward : run.rewards) {
     text += fmt::format("\n[[reward]]\nverifier = {}\nweight = {}\n", Quoted(reward.verifier),
                         Number(reward.weight));
+    if (std::isfinite(reward.min)) text += fmt::format("min = {}\n", Number(reward.min));
+    if (std::isfinite(reward.max)) text += fmt::format("max = {}\n", Number(reward.max));
     if (!reward.gate.empty()) text += fmt::format("gate = {}\n", Quoted(reward.gate));
     text += fmt::format("on_error = \"{}\"\n", OnErrorName(reward.on_error));
     if (!reward.gold_template.empty())

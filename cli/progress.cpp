@@ -7,8 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "common/log.h"
+
 namespace hone {
 namespace {
+
+// Shares of less time say little.
+constexpr double kSettledSeconds = 60;
 
 std::atomic<bool> interrupted{false};
 
@@ -31,11 +36,27 @@ Progress::Progress(std::string title, int64_t steps)
       begin_(std::chrono::steady_clock::now()),
       last_line_(begin_) {}
 
-Progress::~Progress() {
+Progress::~Progress() { EndLine(); }
+
+void Progress::EndLine() {
   if (open_line_) std::fputc('\n', stderr);
+  open_line_ = false;
+}
+
+void Progress::Summarize() {
+  EndLine();
+  if (times_.seconds() > 0) spdlog::info("time by stage: {}", times_.Shares());
+  if (const auto bottleneck = times_.RewardBottleneck()) spdlog::warn("{}", *bottleneck);
 }
 
 void Progress::Step(uint64_t step, const Metrics& metrics) {
+  times_.Add(metrics);
+  const auto bottleneck = times_.RewardBottleneck();
+  if (bottleneck && !warned_ && times_.seconds() > kSettledSeconds) {
+    EndLine();
+    spdlog::warn("{}", *bottleneck);
+    warned_ = true;
+  }
   const auto now = std::chrono::steady_clock::now();
   // Without a terminal a line every five seconds is enough; the first and the last are always
   // shown.
@@ -58,6 +79,7 @@ void Progress::Step(uint64_t step, const Metrics& metrics) {
   show("reward", "reward", "{:6.3f}");
   show("completions/mean_length", "length", "{:6.1f}");
   show("tokens_per_second", "tokens/s", "{:7.0f}");
+  if (bottleneck) line += fmt::format("  verdicts {:.0f} %", 100 * times_.waited_for_verdicts());
   line += fmt::format("  left {}", Clock(left));
   std::fprintf(stderr, terminal_ ? "\r%s\033[K" : "%s\n", line.c_str());
   std::fflush(stderr);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cli/stage_times.h"
 #include "learner/learner.h"
 
 namespace hone {
@@ -16,13 +17,19 @@ class Progress {
   // `title` names what runs ("sft", "train"). The first Step() tells where a resumed run begins.
   Progress(std::string title, int64_t steps);
   ~Progress();
+  // Says once, after a minute, when verdicts hold up the run.
   void Step(uint64_t step, const Metrics& metrics);
+  // Logs where the time went, and whether verdicts held up the run.
+  void Summarize();
 
  private:
+  void EndLine();
+
   std::string title_;
   uint64_t steps_, done_before_ = ~uint64_t{0};
-  bool terminal_, open_line_ = false;
+  bool terminal_, open_line_ = false, warned_ = false;
   std::chrono::steady_clock::time_point begin_, last_line_;
+  StageTimes times_;
 };
 
 // While it lives, SIGINT and SIGTERM ask the run to stop in order (a checkpoint, exit code 130); a

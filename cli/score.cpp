@@ -96,7 +96,7 @@ class RowScorer {
     if (rows_.empty()) return;
     std::vector<std::string> results(rows_.size()), bad(rows_.size());
     std::vector<std::exception_ptr> errors(rows_.size());
-    const int64_t grain = verifier_.starts_processes() ? 1 : 8;
+    const int64_t grain = verifier_.deadline_s() > 0 ? 1 : 8;
     pool_.For(static_cast<int64_t>(rows_.size()), grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto at = static_cast<size_t>(i);

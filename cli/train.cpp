@@ -32,6 +32,7 @@ std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& option
   ring.on_step = on_step;
   ring.interrupt = interrupt.flag();
   const RunOutcome outcome = TrainRing(ring);
+  progress.Summarize();
   return FinishRun(outcome.checkpoint, outcome.interrupted);
 }
 

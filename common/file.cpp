@@ -21,6 +21,18 @@ namespace {
   throw RunError(fmt::format("{}: cannot write: {}", path.string(), std::strerror(error)));
 }
 
+void WriteAll(int fd, const char* at, size_t size, const fs::path& path) {
+  while (size > 0) {
+    const ssize_t wrote = ::write(fd, at, size);
+    if (wrote < 0) {
+      if (errno == EINTR) continue;
+      ThrowWrite(path, errno);
+    }
+    at += wrote;
+    size -= static_cast<size_t>(wrote);
+  }
+}
+
 int OpenForReading(const fs::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0)
@@ -96,16 +108,7 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::Write(const void* data, size_t size) {
-  const char* at = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t wrote = ::write(fd_, at, size);
-    if (wrote < 0) {
-      if (errno == EINTR) continue;
-      ThrowWrite(path_, errno);
-    }
-    at += wrote;
-    size -= static_cast<size_t>(wrote);
-  }
+  WriteAll(fd_, static_cast<const char*>(data), size, path_);
 }
 
 void FileWriter::Close() {
@@ -175,17 +178,21 @@ void WriteFolderAtomically(const fs::path& path, const std::function<void(const 
   fs::remove_all(beside, ignored);  // what stood at `path` before, after the exchange
 }
 
-LineLog::LineLog(const fs::path& path) : path_(path), out_(path, std::ios::app | std::ios::binary) {
-  if (!out_) ThrowWrite(path_, errno);
+LineLog::LineLog(const fs::path& path)
+    : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+  if (fd_ < 0) ThrowWrite(path_, errno);
 }
+
+LineLog::~LineLog() { ::close(fd_); }
 
 void LineLog::Append(std::string_view line) {
   std::string text(line);
   text += '\n';
-  errno = 0;
-  out_.write(text.data(), static_cast<std::streamsize>(text.size()));
-  out_.flush();
-  if (!out_) ThrowWrite(path_, errno);
+  WriteAll(fd_, text.data(), text.size(), path_);
+}
+
+void LineLog::Sync() {
+  if (::fdatasync(fd_) != 0) ThrowWrite(path_, errno);
 }
 
 void ForEachLine(const fs::path& path, const LineHandler& handle) {

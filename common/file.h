@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <span>
 #include <string>
@@ -64,15 +63,20 @@ class FileWriter {
 void WriteFolderAtomically(const std::filesystem::path& path,
                            const std::function<void(const std::filesystem::path&)>& fill);
 
-// Appends whole lines; each Append is one write, flushed to the system. Throws RunError.
+// Appends whole lines; each Append is one write, which the system has when it returns. Throws
+// RunError.
 class LineLog {
  public:
   explicit LineLog(const std::filesystem::path& path);
+  ~LineLog();
+  LineLog(const LineLog&) = delete;
+  LineLog& operator=(const LineLog&) = delete;
   void Append(std::string_view line);  // without its newline
+  void Sync();                         // to disk
 
  private:
   std::filesystem::path path_;
-  std::ofstream out_;
+  int fd_ = -1;
 };
 
 // Calls handle(line, number) for every line of UTF-8 text that is not blank, without its end (\n or

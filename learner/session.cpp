@@ -1,6 +1,8 @@
 #include "learner/session.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "learner/run_state.h"
 
@@ -8,15 +10,20 @@ namespace hone {
 namespace fs = std::filesystem;
 namespace {
 
-// Completion tokens of a batch, and the largest distance between the weights that drew them and
-// `version`.
+// Completion tokens of a batch, the largest distance between the weights that drew them and
+// `version`, and what its verdicts took.
 struct BatchFacts {
   uint64_t completion_tokens = 0, staleness = 0;
+  // That each verifier worked, summed over groups, which are judged side by side.
+  std::map<std::string, double> verifier_seconds;
 };
 
 BatchFacts FactsOf(const StepBatch& batch, uint64_t version) {
   BatchFacts facts;
   for (const ScoredGroup& group : batch.groups) {
+    for (size_t v = 0; v < group.seconds_V.size(); ++v) {
+      facts.verifier_seconds[group.verifier_names[v]] += group.seconds_V[v];
+    }
     for (const Completion& completion : group.rollout.completions) {
       facts.completion_tokens += completion.tokens.size();
       facts.staleness = std::max(facts.staleness, version - std::min(version, completion.version));
@@ -80,6 +87,9 @@ std::vector<Metrics> Session::Impl::Learn(const StepBatch& batch, const BatchTim
     metrics["time/rollout"] = own.rollout;
     metrics["time/reward"] = own.reward;
     metrics["time/sync"] = own.sync;
+    for (const auto& [verifier, judging] : facts.verifier_seconds) {
+      metrics["time/reward/" + verifier] = i == 0 ? judging : 0;
+    }
     metrics["step_time"] = own.rollout + own.reward + own.sync + metrics["time/learn"];
     metrics["tokens_per_second"] =
         static_cast<double>(facts.completion_tokens) / std::max(seconds, 1e-9);

@@ -12,6 +12,11 @@
 
 namespace hone {
 
+// A verifier could not judge a sample, and its on_error is stop.
+struct OnErrorStop : RunError {
+  using RunError::RunError;
+};
+
 // Thread contract: Score is safe from any thread.
 class Scorer {
  public:
@@ -29,15 +34,25 @@ class Scorer {
   const std::vector<std::string>& names() const { return names_; }
 
   // Decodes each completion once, without special tokens. What a verifier cannot judge is in
-  // ScoredGroup::errors, and gets the reward that RewardConfig::on_error says. Throws RunError when
-  // the task's columns are no JSON or on_error says stop, UsageError for a token that the tokenizer
-  // does not know.
+  // ScoredGroup::errors, and gets the reward that RewardConfig::on_error says. A verifier whose
+  // verdicts on just this are `known` is not asked. Throws RunError when the task's columns are no
+  // JSON, OnErrorStop, UsageError for a token that the tokenizer does not know, ScoringStopped.
+  ScoredGroup Score(RolloutGroup group, const std::vector<VerdictRecord>& known,
+                    ScoringWatch& watch) const;
   ScoredGroup Score(RolloutGroup group) const;
 
+  // Groups that are worth scoring at once: the most that a verifier of the run judges side by side.
+  int parallel() const;
+
  private:
-  // One verifier's rewards before gates.
-  std::vector<double> Judge(size_t verifier, std::span<const Sample> batch,
+  // What one verifier says of each sample, be it known or asked for.
+  std::vector<Verdict> Judge(size_t verifier, std::span<const Sample> batch,
+                             const std::vector<VerdictRecord>& known, const Hash128& judged,
+                             ScoringWatch& watch) const;
+  // The same as numbers, before clip and gates; NaN where it could not judge.
+  std::vector<double> Given(size_t verifier, uint64_t group, std::vector<Verdict> verdicts,
                             std::vector<VerifierError>* errors) const;
+  Hash128 HashOf(size_t verifier, const RolloutGroup& group) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   Verifiers verifiers_;

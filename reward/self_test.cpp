@@ -74,7 +74,7 @@ class Examinee {
   }
 
   bool tested() const { return verifier_.judges_answers() || !template_.empty(); }
-  bool slow() const { return verifier_.starts_processes(); }
+  bool slow() const { return verifier_.deadline_s() > 0; }
 
   Outcome JudgeGold(const Row& row) const {
     std::vector<std::string> texts;

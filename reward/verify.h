@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "common/json.h"
+#include "reward/scoring_watch.h"
 
 namespace hone {
 
@@ -39,6 +41,7 @@ struct Verdict {
   double reward = 0;
   std::optional<std::string> error = {};      // set when it could not decide; reward is 0 then
   ErrorCause cause = ErrorCause::kUndecided;  // of the error
+  bool operator==(const Verdict&) const = default;
 };
 
 // Thread contract: Score may be called from several threads at once.
@@ -47,19 +50,29 @@ class Verifier {
   virtual ~Verifier() = default;
   virtual std::string name() const = 0;
   virtual Verdict Score(const Sample& sample) const = 0;
-  // Many at once, in order: for verifiers that gain by it.
-  virtual std::vector<Verdict> ScoreBatch(std::span<const Sample> samples) const {
+  // Many at once, in order: for verifiers that gain by it. Tells `watch` of each verdict, and lets
+  // through what that throws.
+  virtual std::vector<Verdict> ScoreBatch(std::span<const Sample> samples,
+                                          ScoringWatch& watch) const {
     std::vector<Verdict> verdicts;
-    for (const Sample& sample : samples) verdicts.push_back(Score(sample));
+    for (const Sample& sample : samples) {
+      verdicts.push_back(Score(sample));
+      watch.Judged();
+    }
     return verdicts;
   }
+  // Seconds within which it gives a verdict, be it a time-out: it starts processes or waits for
+  // others. 0: it is bounded by counted steps,
+  // and its verdict is the same on any machine; else a run keeps its verdicts (VerdictRecord).
+  virtual double deadline_s() const { return 0; }
+  // Groups that it judges side by side; ScoreBatch called from more threads waits. 1: it computes
+  // in the thread that calls, and nothing is gained by more.
+  virtual int parallel() const { return 1; }
 
   // For the test of itself before training (reward/self_test.h):
   // True: a reward of at least 1 says that the answer is right, as that of `math` does. False: it
   // pays for something else, as `length` does.
   virtual bool judges_answers() const { return false; }
-  // It starts processes or waits for others: the test asks it about fewer rows.
-  virtual bool starts_processes() const { return false; }
   // The right answer of a data line as it stands behind a thought: "\boxed{1/2}", "#### 42".
   // Nothing where the line does not have it, as one that has the tests of a program alone.
   virtual std::optional<std::string> GoldAnswer(const Json& /*columns*/) const {
@@ -77,8 +90,11 @@ using Verifiers = std::vector<std::shared_ptr<const Verifier>>;
 struct RewardConfig {
   std::string verifier;
   double weight = 1;
+  // What the verifier gives is clipped to [min, max] before it is gated and weighed.
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
   // Gate: this verifier's reward counts only in samples where the verifier of this name gave more
-  // than 0.
+  // than 0, before any clip.
   std::string gate;
   // What a sample gets that the verifier could not judge. kMask: no reward at all; it counts
   // neither in its group's mean nor in the loss. kStop: the run ends with an error.

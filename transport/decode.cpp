@@ -1,5 +1,6 @@
 #include <flatbuffers/flatbuffers.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "common/buffer.h"
@@ -9,7 +10,8 @@
 namespace hone {
 namespace {
 
-// Deeper than any message nests (StepBatch: envelope, batch, group, rollout, completion).
+// Deeper than any message nests (StepBatch: envelope, batch, group, rollout, completion; or group,
+// record, verdict).
 constexpr flatbuffers::uoffset_t kMaxDepth = 12;
 // The least that a table takes: its offset in a list and its own offset to a vtable.
 constexpr size_t kTableBytes = 8;
@@ -56,6 +58,9 @@ class Unpacker {
   hone::PromptTask Task(const wire::PromptTask& w);
   hone::Completion Sample(const wire::Completion& w);
   hone::RolloutGroup Rollout(const wire::RolloutGroup& w);
+  hone::VerdictRecord Record(const wire::VerdictRecord& w);
+  template <class Table>
+  std::vector<hone::VerdictRecord> Records(const Table& w);
   hone::ScoredGroup Scored(const wire::ScoredGroup& w);
   hone::BatchMessage Batch(const wire::StepBatch& w);
 
@@ -120,6 +125,31 @@ RolloutGroup Unpacker::Rollout(const wire::RolloutGroup& w) {
   return group;
 }
 
+VerdictRecord Unpacker::Record(const wire::VerdictRecord& w) {
+  VerdictRecord record;
+  record.verifier = Text(w.name());
+  record.judged = PlainHash(*w.judged());
+  record.verdicts.reserve(Count(w.verdicts()));
+  for (const wire::Verdict* v : *w.verdicts()) {
+    if (v->cause() > static_cast<uint8_t>(ErrorCause::kMachine) || !std::isfinite(v->reward())) {
+      throw WireError("a verdict of " + record.verifier + " has no number or an unknown cause");
+    }
+    Verdict& verdict = record.verdicts.emplace_back();
+    verdict.reward = v->reward();
+    verdict.cause = static_cast<ErrorCause>(v->cause());
+    if (v->error() != nullptr) verdict.error = Text(v->error());
+  }
+  return record;
+}
+
+template <class Table>
+std::vector<VerdictRecord> Unpacker::Records(const Table& w) {
+  std::vector<VerdictRecord> records;
+  records.reserve(Count(w.records()));
+  for (const wire::VerdictRecord* record : *w.records()) records.push_back(Record(*record));
+  return records;
+}
+
 ScoredGroup Unpacker::Scored(const wire::ScoredGroup& w) {
   ScoredGroup group;
   group.rollout = Rollout(*w.rollout());
@@ -134,6 +164,7 @@ ScoredGroup Unpacker::Scored(const wire::ScoredGroup& w) {
   for (const wire::VerifierRewards* v : *w.verifiers()) {
     group.verifier_names.push_back(Text(v->name()));
     group.rewards_VG.push_back(List(v->rewards()));
+    group.seconds_V.push_back(v->seconds());
     check(group.rewards_VG.back().size());
   }
   group.rewards_G = List(w.rewards());
@@ -147,6 +178,13 @@ ScoredGroup Unpacker::Scored(const wire::ScoredGroup& w) {
     }
     group.errors.push_back({error->verifier(), error->sample(),
                             static_cast<ErrorCause>(error->cause()), Text(error->reason())});
+  }
+  group.records = Records(w);
+  for (const VerdictRecord& record : group.records) {
+    if (record.verdicts.size() == samples) continue;
+    throw WireError("group " + std::to_string(group.rollout.task.group_id) + " has " +
+                    std::to_string(samples) + " completions, but " +
+                    std::to_string(record.verdicts.size()) + " verdicts of " + record.verifier);
   }
   return group;
 }
@@ -245,6 +283,10 @@ Message Unpack(const wire::Envelope& envelope, Unpacker& unpack, std::span<zmq::
     }
     case wire::Body::Stop:
       return Stop{unpack.Text(envelope.body_as_Stop()->reason())};
+    case wire::Body::KnownVerdicts: {
+      const auto* w = envelope.body_as_KnownVerdicts();
+      return KnownVerdicts{w->group_id(), unpack.Records(*w)};
+    }
     case wire::Body::NONE:
       break;
   }

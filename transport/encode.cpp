@@ -37,16 +37,45 @@ Offset<wire::RolloutGroup> Build(Builder& b, const RolloutGroup& group) {
   return wire::CreateRolloutGroup(b, task, list);
 }
 
+Offset<wire::VerdictRecord> Build(Builder& b, const VerdictRecord& record) {
+  std::vector<Offset<wire::Verdict>> verdicts;
+  verdicts.reserve(record.verdicts.size());
+  for (const Verdict& verdict : record.verdicts) {
+    const auto error = verdict.error ? b.CreateString(*verdict.error) : 0;
+    verdicts.push_back(
+        wire::CreateVerdict(b, verdict.reward, error, static_cast<uint8_t>(verdict.cause)));
+  }
+  const auto name = b.CreateString(record.verifier);
+  const auto list = b.CreateVector(verdicts);
+  const wire::Hash judged = WireHash(record.judged);
+  return wire::CreateVerdictRecord(b, name, &judged, list);
+}
+
+auto Build(Builder& b, const std::vector<VerdictRecord>& records) {
+  std::vector<Offset<wire::VerdictRecord>> list;
+  for (const VerdictRecord& record : records) list.push_back(Build(b, record));
+  return b.CreateVector(list);
+}
+
+Offset<wire::KnownVerdicts> Build(Builder& b, const KnownVerdicts& m) {
+  return wire::CreateKnownVerdicts(b, m.group_id, Build(b, m.records));
+}
+
 Offset<wire::ScoredGroup> Build(Builder& b, const ScoredGroup& group) {
   if (group.verifier_names.size() != group.rewards_VG.size()) {
     throw RunError("a scored group has " + std::to_string(group.verifier_names.size()) +
                    " verifiers, but rewards of " + std::to_string(group.rewards_VG.size()));
   }
+  if (!group.seconds_V.empty() && group.seconds_V.size() != group.verifier_names.size()) {
+    throw RunError("a scored group has " + std::to_string(group.verifier_names.size()) +
+                   " verifiers, but times of " + std::to_string(group.seconds_V.size()));
+  }
   std::vector<Offset<wire::VerifierRewards>> verifiers;
   for (size_t v = 0; v < group.verifier_names.size(); ++v) {
     const auto name = b.CreateString(group.verifier_names[v]);
     const auto rewards = b.CreateVector(group.rewards_VG[v]);
-    verifiers.push_back(wire::CreateVerifierRewards(b, name, rewards));
+    const double seconds = group.seconds_V.empty() ? 0 : group.seconds_V[v];
+    verifiers.push_back(wire::CreateVerifierRewards(b, name, rewards, seconds));
   }
   std::vector<Offset<wire::VerifierError>> errors;
   for (const VerifierError& error : group.errors) {
@@ -58,7 +87,8 @@ Offset<wire::ScoredGroup> Build(Builder& b, const ScoredGroup& group) {
   const auto verifier_list = b.CreateVector(verifiers);
   const auto rewards = b.CreateVector(group.rewards_G);
   const auto error_list = b.CreateVector(errors);
-  return wire::CreateScoredGroup(b, rollout, verifier_list, rewards, error_list);
+  const auto records = Build(b, group.records);
+  return wire::CreateScoredGroup(b, rollout, verifier_list, rewards, error_list, records);
 }
 
 Offset<wire::StepBatch> Build(Builder& b, const BatchMessage& message) {
@@ -136,6 +166,11 @@ void CheckSize(const BatchMessage& message) {
     for (const Completion& c : group.rollout.completions) bytes += 128 + c.tokens.size() * 12;
     for (const auto& rewards : group.rewards_VG) bytes += 128 + rewards.size() * 4;
     for (const VerifierError& error : group.errors) bytes += 64 + error.reason.size();
+    for (const VerdictRecord& record : group.records) {
+      for (const Verdict& verdict : record.verdicts) {
+        bytes += 64 + verdict.error.value_or("").size();
+      }
+    }
   }
   if (bytes >= FLATBUFFERS_MAX_BUFFER_SIZE) {
     throw RunError("a generation batch of " + std::to_string(bytes) +

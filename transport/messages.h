@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "common/error.h"
 #include "learner/session.h"
@@ -76,8 +77,14 @@ struct Stop {
   std::string reason;
 };
 
-using Message =
-    std::variant<Hello, Heartbeat, Credit, BatchCredit, PromptTask, RolloutGroup, ScoredGroup,
-                 BatchMessage, Trained, WeightsUpdate, WeightsHeld, WeightsRefused, Fault, Stop>;
+// What the ledger has of a group that is to be scored; comes before it.
+struct KnownVerdicts {
+  uint64_t group_id = 0;
+  std::vector<VerdictRecord> records;
+};
+
+using Message = std::variant<Hello, Heartbeat, Credit, BatchCredit, PromptTask, RolloutGroup,
+                             ScoredGroup, BatchMessage, Trained, WeightsUpdate, WeightsHeld,
+                             WeightsRefused, Fault, Stop, KnownVerdicts>;
 
 }  // namespace hone

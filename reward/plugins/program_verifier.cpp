@@ -46,18 +46,27 @@ class ProgramVerifier : public Verifier {
   }
 
   std::string name() const override { return plan_.name; }
-  bool starts_processes() const override { return true; }
 
-  Verdict Score(const Sample& sample) const override { return ScoreBatch({&sample, 1})[0]; }
+  // Asked with others and then alone, by a process that was just started each time.
+  double deadline_s() const override { return 2 * (plan_.timeout_s + plan_.start_timeout_s); }
+  int parallel() const override { return plan_.processes; }
 
-  std::vector<Verdict> ScoreBatch(std::span<const Sample> samples) const override {
+  Verdict Score(const Sample& sample) const override {
+    ScoringWatch unwatched;
+    return ScoreBatch({&sample, 1}, unwatched)[0];
+  }
+
+  std::vector<Verdict> ScoreBatch(std::span<const Sample> samples,
+                                  ScoringWatch& watch) const override {
+    watch.Wait();
     Worker worker = Borrow();
+    watch.GoOn();
     std::vector<Verdict> verdicts;
     try {
       size_t together = samples.size();
       while (verdicts.size() < samples.size()) {
         const auto rest = samples.subspan(verdicts.size());
-        together = Ask(rest.first(std::min(together, rest.size())), &worker, &verdicts)
+        together = Ask(rest.first(std::min(together, rest.size())), &worker, &verdicts, watch)
                        ? samples.size()
                        : 1;
       }
@@ -103,14 +112,20 @@ class ProgramVerifier : public Verifier {
 
   // Sends samples and appends their verdicts up to the first that a failure cuts off; that one gets
   // its error only if it was asked alone. False after a failure.
-  bool Ask(std::span<const Sample> samples, Worker* worker, std::vector<Verdict>* verdicts) const {
+  bool Ask(std::span<const Sample> samples, Worker* worker, std::vector<Verdict>* verdicts,
+           ScoringWatch& watch) const {
     if (worker->child == nullptr) *worker = Start();
     for (const Sample& sample : samples) worker->child->Queue(RequestLine(sample, plan_.options));
     for (size_t i = 0; i < samples.size(); ++i) {
       const std::optional<Verdict> failure = Receive(worker, verdicts);
-      if (!failure) continue;
+      if (!failure) {
+        watch.Judged();
+        continue;
+      }
       worker->child = nullptr;
-      if (samples.size() == 1) verdicts->push_back(*failure);
+      if (samples.size() > 1) return false;
+      verdicts->push_back(*failure);
+      watch.Judged();
       return false;
     }
     return true;

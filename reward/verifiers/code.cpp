@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <semaphore>
+#include <thread>
 
 #include "reward/code/code_block.h"
 #include "reward/code/code_tests.h"
@@ -22,6 +24,8 @@ using std::chrono::steady_clock;
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kOutputBytes = kMiB;  // and twice what is expected
 constexpr uint64_t kMaxOutputBytes = 256 * kMiB;
+constexpr int kMaxProcesses = 1024;
+constexpr double kSlackSeconds = 30;  // to make a sandbox and to end it, on a busy machine
 
 // g++ with templates of its own choice: generous, and bounded.
 sandbox::Limits CompilerLimits() {
@@ -32,6 +36,11 @@ sandbox::Limits CompilerLimits() {
   limits.file_bytes = 128 * kMiB;
   limits.output_bytes = 64 * kMiB;
   return limits;
+}
+
+// Programs are judged beside the run's own work, whose threads take all cores.
+int DefaultProcesses() {
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency() / 2), 2, kMaxProcesses);
 }
 
 Verdict TimeOut(const std::string& what) {
@@ -49,6 +58,9 @@ class CodeVerifier : public Verifier {
     timeout_s_ = reader.Number("timeout_s", 5, 0.1, 3600);
     total_timeout_s_ = reader.Number("total_timeout_s", 60, 0.1, 36000);
     memory_mib_ = static_cast<uint64_t>(reader.Integer("memory_mib", 512, 32, 1 << 20));
+    processes_ =
+        static_cast<int>(reader.Integer("processes", DefaultProcesses(), 1, kMaxProcesses));
+    free_ = std::make_unique<Places>(processes_);
     reader.Finish();
     machine_ = sandbox::FindMachine();
     if (language_ != Language::kCpp && machine_.python.empty()) {
@@ -60,7 +72,6 @@ class CodeVerifier : public Verifier {
   }
   std::string name() const override { return "code"; }
   bool judges_answers() const override { return true; }
-  bool starts_processes() const override { return true; }
   // Published sets have tests and, some of them, a program.
   std::optional<std::string> GoldAnswer(const Json& columns) const override {
     const auto solution = columns.find("solution");
@@ -68,6 +79,25 @@ class CodeVerifier : public Verifier {
     const auto& text = solution->get_ref<const std::string&>();
     if (text.find("```") != std::string::npos) return text;
     return fmt::format("```{}\n{}\n```", language_ == Language::kCpp ? "cpp" : "python", text);
+  }
+
+  // The compiler's time, the tests', and the last test's own.
+  double deadline_s() const override {
+    const auto longest = [](const sandbox::Limits& limits) {
+      return static_cast<double>(limits.wall_ms) / 1000;
+    };
+    return longest(CompilerLimits()) + total_timeout_s_ + longest(ProgramLimits()) + kSlackSeconds;
+  }
+  int parallel() const override { return processes_; }
+
+  std::vector<Verdict> ScoreBatch(std::span<const Sample> samples,
+                                  ScoringWatch& watch) const override {
+    watch.Wait();
+    free_->acquire();
+    const std::unique_ptr<Places, void (*)(Places*)> place(
+        free_.get(), [](Places* places) { places->release(); });
+    watch.GoOn();
+    return Verifier::ScoreBatch(samples, watch);
   }
 
   Verdict Score(const Sample& sample) const override {
@@ -85,6 +115,8 @@ class CodeVerifier : public Verifier {
   }
 
  private:
+  using Places = std::counting_semaphore<kMaxProcesses>;
+
   sandbox::Limits ProgramLimits() const {
     sandbox::Limits limits;
     limits.cpu_ms = static_cast<uint64_t>(timeout_s_ * 1000);
@@ -184,6 +216,8 @@ class CodeVerifier : public Verifier {
   bool fraction_ = false;
   double timeout_s_ = 0, total_timeout_s_ = 0;
   uint64_t memory_mib_ = 0;
+  int processes_ = 0;
+  std::unique_ptr<Places> free_;  // a place for each group that is judged
   sandbox::Machine machine_;
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "common/error.h"
+#include "common/file.h"
 #include "tiny_ring.h"
 
 namespace hone {
@@ -18,6 +19,7 @@ class BrokerTest : public testing::Test {
   void Start(const RingDeadlines& deadlines = {}) {
     RunOptions options = tiny_.Options("run");
     options.deadlines = deadlines;
+    options.resume = ring_ != nullptr;
     ring_ = MakeRing(options);
     BrokerEvents events;
     events.batch_closed = [this](uint64_t batch) { closed_.push_back(batch); };
@@ -109,6 +111,69 @@ TEST_F(BrokerTest, TheLearnerGetsTheBatchInOrderOfGroup) {
   EXPECT_EQ(closed_, std::vector<uint64_t>{0});
   EXPECT_EQ(CheckedLedger(ring_->options.folder, 5).duplicates, 1u);
   EXPECT_TRUE(lost_.empty());
+}
+
+// Reward workers that take their time hold up nobody before the credit for the batch is used up.
+TEST_F(BrokerTest, GenerationGoesOnWhileNothingIsScored) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  DealerSocket judge = Connect("judge", kRewardWorker);
+  judge.Send(Encode(Credit{1}));
+  DealerSocket worker = RolloutWorker("worker", 1);
+  for (uint64_t group = 0; group < 5; ++group) {
+    const auto task = std::get<PromptTask>(Next(worker).value());
+    EXPECT_EQ(task.group_id, group);
+    worker.Send(Encode(AnswerTo(task)));
+    worker.Send(Encode(Credit{1}));
+  }
+  EXPECT_EQ(std::get<RolloutGroup>(Next(judge).value()).task.group_id, 0u);
+  EXPECT_FALSE(Next(judge, 5));  // it asked for one
+}
+
+TEST_F(BrokerTest, TheFirstVerdictsThatAreAcceptedAreTheLedgersAndGoWithTheGroupAfterAKill) {
+  const auto verdicts = [](double reward) {
+    return std::vector<VerdictRecord>{
+        {"random", {1, 2}, {{reward}, {0, "no answer", ErrorCause::kTimeout}, {1}}}};
+  };
+  Start();
+  {
+    DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+    Issue(learner, source);
+    DealerSocket worker = RolloutWorker("worker", 5);
+    worker.Send(Encode(AnswerTo(std::get<PromptTask>(Next(worker).value()))));
+    DealerSocket late = Connect("late", kRewardWorker);
+    late.Send(Encode(Credit{1}));
+    ScoredGroup group = ScoreOf(std::get<RolloutGroup>(Next(late).value()));
+    broker_->WorkerDown("late", "killed");
+    DealerSocket judge = Connect("judge", kRewardWorker);
+    judge.Send(Encode(Credit{1}));
+    ASSERT_TRUE(std::holds_alternative<RolloutGroup>(Next(judge).value()));
+    group.records = verdicts(0.25);
+    judge.Send(Encode(group));
+    Turn();
+    group.records = verdicts(0.75);
+    late.Send(Encode(group));
+    judge.Send(Encode(group));
+    Turn();
+  }
+  broker_.reset();
+  EXPECT_EQ(ReadFile(ring_->options.folder / "ledger.jsonl"),
+            LedgerText(0, verdicts(0.25)[0]) + "\n");
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Issue(learner, source);
+  DealerSocket worker = RolloutWorker("worker", 5);
+  for (int i = 0; i < 2; ++i) {
+    worker.Send(Encode(AnswerTo(std::get<PromptTask>(Next(worker).value()))));
+  }
+  DealerSocket judge = Connect("judge", kRewardWorker);
+  judge.Send(Encode(Credit{2}));
+  const auto known = std::get<KnownVerdicts>(Next(judge).value());
+  EXPECT_EQ(known.group_id, 0u);
+  EXPECT_EQ(known.records, verdicts(0.25));
+  EXPECT_EQ(std::get<RolloutGroup>(Next(judge).value()).task.group_id, 0u);
+  EXPECT_EQ(std::get<RolloutGroup>(Next(judge).value()).task.group_id, 1u);
 }
 
 TEST_F(BrokerTest, NobodyGetsMoreThanItAskedFor) {

@@ -102,6 +102,31 @@ TEST_F(RingEndTest, AWorkerThatKeepsDyingEndsTheRun) {
   EXPECT_NE(cause.find("injected fault"), std::string::npos) << cause;
 }
 
+// Longer at a group, and even at a sample, than the ring waits for anything to move.
+TEST_F(RingEndTest, ASlowVerifierIsNotTakenForAHungOne) {
+  RunOptions options = tiny_.Options("run");
+  options.config.run.steps = 1;
+  options.config.rollout.prompts_per_step = 1;
+  options.deadlines.stall = 1.5;
+  options.rewards = {SleepingVerifier(tiny_.path(), 2.5, {{"processes", 1}})};
+  const RunOutcome outcome = TrainRing(options);
+  EXPECT_EQ(outcome.steps, 1u);
+  EXPECT_EQ(outcome.restarts, 0u);
+}
+
+TEST_F(RingEndTest, OnErrorStopIsTheEndAtTheFirstError) {
+  RunOptions options = tiny_.Options("run");
+  RewardConfig reward = SleepingVerifier(
+      tiny_.path(), 5, {{"processes", 1}, {"timeout_s", 0.1}, {"start_timeout_s", 1}});
+  reward.on_error = RewardConfig::OnError::kStop;
+  options.rewards = {reward};
+  options.config.rollout.prompts_per_step = 1;
+  const std::string cause = CauseOf(options);
+  EXPECT_NE(cause.find("reward_worker-"), std::string::npos) << cause;
+  EXPECT_NE(cause.find("sleeper: group 0, sample 0: no answer within"), std::string::npos) << cause;
+  EXPECT_EQ(cause.find("died"), std::string::npos) << cause;
+}
+
 TEST_F(RingEndTest, AFailingLearnerEndsTheRunWithItsWords) {
   RunOptions options = tiny_.Options("run");
   options.on_step = [](uint64_t step, const Metrics&) {

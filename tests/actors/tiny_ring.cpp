@@ -78,6 +78,23 @@ RunOptions TinyRing::Options(const std::string& name) const {
   return options;
 }
 
+RewardConfig SleepingVerifier(const fs::path& folder, double sleep_s, Json options) {
+  const fs::path program = folder / "sleeper.py";
+  WriteFileAtomically(program, R"(#!/usr/bin/env python3
+import json, sys, time
+for line in sys.stdin:
+    sample = json.loads(line)
+    time.sleep(sample["options"]["sleep_s"])
+    print(json.dumps({"reward": sample["group"] + sample["index"]}), flush=True)
+)");
+  fs::permissions(program, fs::perms::owner_all);
+  RewardConfig reward;
+  reward.verifier = program.string();
+  reward.options = std::move(options);
+  reward.options["sleep_s"] = sleep_s;
+  return reward;
+}
+
 std::map<std::string, std::string> Bits(const fs::path& run) {
   std::map<std::string, std::string> bits;
   const auto take = [&](const fs::path& folder) {

@@ -34,6 +34,11 @@ class TinyRing {
   TemporaryFolder place_;
 };
 
+// A verifier that is a program: sleeps for `sleep_s` at each sample, and gives its group's number
+// plus its own. `options` are its keys beside that one.
+RewardConfig SleepingVerifier(const std::filesystem::path& folder, double sleep_s,
+                              Json options = Json::object());
+
 // What must be the same bytes in equal runs, by name: traces and the files of the newest
 // checkpoint.
 std::map<std::string, std::string> Bits(const std::filesystem::path& run);

@@ -136,6 +136,20 @@ TEST_F(ConfigFileTest, TheSelfTestHasBoundsAndARewardATemplateOfWhatIsRight) {
                   {"reward.0.gold_template=3"});
 }
 
+TEST_F(ConfigFileTest, ARewardMayBeClipped) {
+  const RunConfig run = Load(kGood, {"reward.0.min=-1", "reward.0.max=0.5"});
+  EXPECT_EQ(run.rewards[0].min, -1);
+  EXPECT_EQ(run.rewards[0].max, 0.5);
+  EXPECT_EQ(run.rewards[1].max, std::numeric_limits<double>::infinity());
+  const std::string text = ConfigToToml(Command::kTrain, run);
+  EXPECT_NE(text.find("min = -1.0\nmax = 0.5\n"), std::string::npos) << text;
+  EXPECT_EQ(ConfigToToml(Command::kTrain, Load(text)), text);
+  ExpectComplaint(kGood, {"[[reward]] min: expected at most max (0.5), found 0.75"},
+                  {"reward.0.min=0.75", "reward.0.max=0.5"});
+  ExpectComplaint(kGood, {"max", "expected a finite number"}, {"reward.0.max=nan"});
+  ExpectComplaint(kGood, {"min", "expected a finite number"}, {"reward.0.min=\"low\""});
+}
+
 TEST_F(ConfigFileTest, BrokenTomlNamesTheLineAndMissingFileIsABadFile) {
   ExpectComplaint("[run]\nname = \n", {path.string() + ":2", "expected TOML"});
   EXPECT_THROW(LoadConfig(Command::kTrain, "/nowhere/x.toml", {}), FileError);

@@ -50,6 +50,18 @@ TEST_F(FileTest, AFolderThatFailsToFillLeavesTheOldOne) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder), fs::directory_iterator()), 1);
 }
 
+TEST_F(FileTest, ALineLogGoesOnWhereTheFileEnds) {
+  for (const char* line : {"one", "two"}) {
+    LineLog log(folder / "log");
+    log.Append(line);
+    log.Sync();
+  }
+  EXPECT_EQ(ReadFile(folder / "log"), "one\ntwo\n");
+  EXPECT_THROW(LineLog(folder / "none/log"), RunError);
+  LineLog full("/dev/full");
+  EXPECT_THROW(full.Append("three"), RunError);
+}
+
 TEST_F(FileTest, FullDeviceIsARunErrorWithTheReason) {
   try {
     FileWriter writer("/dev/full");

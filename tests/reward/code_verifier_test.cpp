@@ -2,6 +2,7 @@
 // scores.
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -240,6 +241,31 @@ TEST_F(CodeVerifierTest, ACompletionWithoutAProgramIsWrong) {
     EXPECT_EQ(verdict.reward, 0);
     EXPECT_EQ(verdict.error, std::nullopt);
   }
+}
+
+TEST_F(CodeVerifierTest, AsManyGroupsAreJudgedAtOnceAsItHasPlaces) {
+  const auto verifier = MakeCodeVerifier({{"timeout_s", 1}, {"processes", 1}});
+  EXPECT_EQ(verifier->parallel(), 1);
+  EXPECT_GT(verifier->deadline_s(), 60);
+  const std::string completion = "```python\nimport time\ntime.sleep(0.5)\nprint(3)\n```\n";
+  const Json columns = {{"tests", {{{"input", ""}, {"output", "3"}}}}};
+  ScoringWatch watches[2];
+  std::atomic<int> left = 2;
+  const auto judge = [&](ScoringWatch* watch) {
+    const Sample sample = {.prompt = "", .completion = completion, .columns = columns};
+    EXPECT_EQ(verifier->ScoreBatch({&sample, 1}, *watch)[0].reward, 1);
+    --left;
+  };
+  std::jthread one(judge, &watches[0]), two(judge, &watches[1]);
+  const auto at_work = [&](int i) {
+    const ScoringWatch::View view = watches[i].Look();
+    return view.works && view.verdicts == 0;
+  };
+  while (left > 0) {
+    EXPECT_FALSE(at_work(0) && at_work(1) && at_work(0));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  for (const ScoringWatch& watch : watches) EXPECT_EQ(watch.Look().verdicts, 1u);
 }
 
 TEST_F(CodeVerifierTest, PoisonedSamplesDisturbNoOthers) {

@@ -30,7 +30,8 @@ std::vector<Verdict> ScoreAll(const Verifier& verifier, const std::vector<std::s
   for (const std::string& completion : completions) {
     samples.push_back({.prompt = "p", .completion = completion, .columns = columns});
   }
-  return verifier.ScoreBatch(samples);
+  ScoringWatch unwatched;
+  return verifier.ScoreBatch(samples, unwatched);
 }
 
 // That the second of three samples, which asks for a fault, gets an error that says this, and the
@@ -77,6 +78,33 @@ TEST(ProgramVerifierTest, AProgramIsKeptAliveAndGetsItsOptions) {
   const double pid = ScoreAll(*verifier, {"pid"})[0].reward;
   EXPECT_EQ(ScoreAll(*verifier, {"pid"})[0].reward, pid);
   EXPECT_EQ(ScoreAll(*verifier, {"option"})[0].reward, 2.5);
+}
+
+TEST(ProgramVerifierTest, AClockBoundsItAndEachVerdictIsHeardOf) {
+  const auto verifier =
+      Make(kProgram, {{"processes", 3}, {"timeout_s", 0.5}, {"start_timeout_s", 5}});
+  EXPECT_EQ(verifier->parallel(), 3);
+  EXPECT_EQ(verifier->deadline_s(), 11);
+  const Json columns = Json::object();
+  std::vector<Sample> samples;
+  for (const char* completion : {"abc", "exit", "abc"}) {
+    samples.push_back({.prompt = "p", .completion = completion, .columns = columns});
+  }
+  ScoringWatch watch;
+  verifier->ScoreBatch(samples, watch);
+  EXPECT_EQ(watch.Look().verdicts, 3u);
+  EXPECT_TRUE(watch.Look().works);
+}
+
+TEST(ProgramVerifierTest, AStopEndsItAtTheNextVerdictAndLeavesItUsable) {
+  const auto verifier = Make(kProgram, {{"processes", 1}});
+  const Json columns = Json::object();
+  const std::vector<Sample> samples(
+      100, {.prompt = "p", .completion = "slow", .columns = columns});  // 30 s in all
+  ScoringWatch watch;
+  watch.Stop();
+  EXPECT_THROW(verifier->ScoreBatch(samples, watch), ScoringStopped);
+  EXPECT_EQ(ScoreAll(*verifier, {"abc"})[0].reward, 3);
 }
 
 TEST(ProgramVerifierTest, OnlyTheSampleThatKillsTheProgramGetsAnError) {

@@ -117,6 +117,29 @@ TEST_F(ScorerTest, AGatedRewardCountsOnlyWhereItsGateGaveSomething) {
   EXPECT_THAT(mutual.Score(Group({kRight, kWrong, kBare})).rewards_G, ElementsAre(2, 0, 0));
 }
 
+TEST_F(ScorerTest, AVerdictIsClippedBeforeItIsWeighed) {
+  RewardConfig low = Reward("arithmetic", 2), high = Reward("format", 1);
+  low.min = 0.25;
+  high.max = 0.5;
+  const Scorer scorer({low, high}, 0, tokenizer);
+  const ScoredGroup scored = scorer.Score(Group({kRight, kWrong, kBare}));
+  EXPECT_THAT(scored.rewards_VG[0], ElementsAre(1, 0.25f, 1));
+  EXPECT_THAT(scored.rewards_VG[1], ElementsAre(0.5f, 0.5f, 0));
+  EXPECT_THAT(scored.rewards_G, ElementsAre(2.5f, 1, 2));
+}
+
+TEST_F(ScorerTest, NeitherAnErrorNorAClosedGateIsClipped) {
+  RewardConfig masked = Reward("arithmetic", 1), zero = masked, gated = Reward("format", 1);
+  masked.min = zero.min = gated.min = 0.25;
+  zero.on_error = RewardConfig::OnError::kZero;
+  gated.gate = "arithmetic";  // which gives 0, and is clipped to 0.25
+  const Scorer scorer({masked, zero, gated}, 0, tokenizer);
+  const ScoredGroup scored = scorer.Score(Group({kWrong, kEndless}));
+  EXPECT_THAT(scored.rewards_VG[0], ElementsAre(0.25f, IsNan()));
+  EXPECT_THAT(scored.rewards_VG[1], ElementsAre(0.25f, 0));
+  EXPECT_THAT(scored.rewards_VG[2], ElementsAre(0, IsNan()));
+}
+
 TEST_F(ScorerTest, AGateThatIsNoVerifierOfTheRunIsRefused) {
   try {
     Scorer({Reward("format", 1, "arithmetc"), Reward("arithmetic", 1)}, 0, tokenizer);
@@ -195,6 +218,82 @@ TEST_F(ScorerTest, ScoresTheSameFromSeveralThreads) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_THAT(same, testing::Each(200));
+}
+
+// A program that one asks twice may answer otherwise: this one gives its process id.
+struct RecordTest : ScorerTest {
+  static RewardConfig Program(double timeout_s = 10) {
+    return Reward(HONE_SOURCE_DIR "/tests/reward/plugins/faulty_verifier.py", 1, "",
+                  {{"timeout_s", timeout_s}, {"start_timeout_s", 3}});
+  }
+  Scorer MakeScorer(const std::vector<RewardConfig>& rewards) { return {rewards, 0, tokenizer}; }
+};
+
+TEST_F(RecordTest, OnlyVerdictsThatAClockBoundsAreRecorded) {
+  const Scorer scorer({Reward("format", 1), Program(0.2), Reward("random", 1)}, 0, tokenizer);
+  const ScoredGroup scored = scorer.Score(Group({"abc", "hang", "undecided"}));
+  ASSERT_EQ(scored.records.size(), 1u);
+  const VerdictRecord& record = scored.records[0];
+  EXPECT_EQ(record.verifier, "faulty_verifier");
+  ASSERT_EQ(record.verdicts.size(), 3u);
+  EXPECT_EQ(record.verdicts[0], Verdict{.reward = 3});
+  EXPECT_EQ(record.verdicts[1].cause, ErrorCause::kTimeout);
+  EXPECT_EQ(record.verdicts[2].error, "cannot tell");
+  ASSERT_EQ(scored.seconds_V.size(), 3u);
+  EXPECT_GT(scored.seconds_V[1], 0.2);
+  EXPECT_LT(scored.seconds_V[0], 0.2);
+}
+
+TEST_F(RecordTest, WhatIsKnownIsNotAskedAgain) {
+  const RolloutGroup group = Group({"pid", "hang", "abc"});
+  const ScoredGroup first = MakeScorer({Program(0.2)}).Score(group);
+  ASSERT_EQ(first.errors.size(), 1u);
+  const Scorer scorer = MakeScorer({Program(0.2)});
+  EXPECT_NE(scorer.Score(group).rewards_G[0], first.rewards_G[0]);
+  ScoringWatch watch;
+  const ScoredGroup again = scorer.Score(group, first.records, watch);
+  EXPECT_THAT(again.rewards_G, ElementsAre(first.rewards_G[0], IsNan(), 3));
+  EXPECT_EQ(again.errors, first.errors);
+  EXPECT_EQ(again.records, first.records);
+  EXPECT_EQ(watch.Look().verdicts, 0u);
+}
+
+TEST_F(RecordTest, ClipGateAndWeightAreNotPartOfWhatIsKnown) {
+  const RolloutGroup group = Group({"pid", "abc"});
+  const ScoredGroup first = MakeScorer({Program()}).Score(group);
+  RewardConfig clipped = Program();
+  clipped.max = 2;
+  clipped.weight = 0.5;
+  ScoringWatch watch;
+  EXPECT_THAT(MakeScorer({clipped}).Score(group, first.records, watch).rewards_G,
+              ElementsAre(1, 1));
+}
+
+TEST_F(RecordTest, VerdictsOnSomethingElseAreNotUsed) {
+  const RolloutGroup group = Group({"pid", "abc"});
+  const Scorer one = MakeScorer({Program()});
+  const ScoredGroup first = one.Score(group);
+  const Scorer two = MakeScorer({Program()});
+  const auto asked = [&](const Scorer& scorer, const RolloutGroup& other) {
+    ScoringWatch watch;
+    const ScoredGroup scored = scorer.Score(other, first.records, watch);
+    return watch.Look().verdicts == 2 && scored.records[0].judged != first.records[0].judged;
+  };
+  EXPECT_TRUE(asked(two, Group({"pid", "abcd"})));
+  EXPECT_TRUE(asked(two, Group({"abc", "pid"})));
+  EXPECT_TRUE(asked(two, Group({"pid", "abc"}, R"({"answer": "13"})")));
+  EXPECT_TRUE(asked(MakeScorer({Program(11)}), group));
+}
+
+TEST_F(RecordTest, AReasonIsCutAtACharactersEnd) {
+  // The program's line that is no answer is quoted: 100 bytes of it; a verifier's own words are
+  // not.
+  const Scorer scorer({Reward("/bin/sh", 1, "", {{"args", {"-c", R"(while read -r line; do
+    printf '{"error": "'; printf 'a%.0s' $(seq 1 999); printf 'é%.0s' $(seq 1 999); echo '"}'; done)"}}})},
+                      0, tokenizer);
+  const ScoredGroup scored = scorer.Score(Group({"abc"}));
+  ASSERT_EQ(scored.errors.size(), 1u);
+  EXPECT_EQ(scored.errors[0].reason, std::string(999, 'a') + "…");
 }
 
 }  // namespace

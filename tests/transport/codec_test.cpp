@@ -49,6 +49,8 @@ void ExpectSame(const ScoredGroup& a, const ScoredGroup& b) {
   EXPECT_EQ(a.rewards_VG, b.rewards_VG);
   EXPECT_EQ(a.rewards_G, b.rewards_G);
   EXPECT_EQ(a.errors, b.errors);
+  EXPECT_EQ(a.seconds_V, b.seconds_V);
+  EXPECT_EQ(a.records, b.records);
 }
 
 TEST(CodecTest, EveryKindComesBackAsItself) {

@@ -21,12 +21,18 @@ inline RolloutGroup ExampleRollout(uint64_t group = 41) {
   return rollout;
 }
 
+inline std::vector<VerdictRecord> ExampleRecords() {
+  return {{"accuracy", {3, 4}, {{0, "no answer", ErrorCause::kTimeout}, {-0.1}}}};
+}
+
 inline ScoredGroup ExampleScored(uint64_t group = 41) {
   return {ExampleRollout(group),
           {"format", "accuracy"},
           {{1, 0}, {0.5f, 0.25f}},
           {1.5f, 0.25f},
-          {{1, 0, ErrorCause::kTimeout, "no answer"}}};
+          {{1, 0, ErrorCause::kTimeout, "no answer"}},
+          {0.125, 2.5},
+          ExampleRecords()};
 }
 
 // Weights of `elements` values in memory of their own. The fingerprint is a claim, as on the wire.
@@ -55,7 +61,8 @@ inline std::vector<Message> ExampleMessages() {
           WeightsHeld{6},
           WeightsRefused{6, "another fingerprint"},
           Fault{ExitCode::kBadFile, "model.safetensors is gone"},
-          Stop{"the run is over"}};
+          Stop{"the run is over"},
+          KnownVerdicts{41, ExampleRecords()}};
 }
 
 }  // namespace hone
