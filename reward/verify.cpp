@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/nearest.h"
+#include "reward/plugins/http_verifier.h"
 #include "reward/plugins/program_verifier.h"
 #include "reward/verifiers/verifiers.h"
 
@@ -51,6 +52,7 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
     throw RunError("code: this build has no sandbox; install libseccomp-dev and build again");
 #endif
   }
+  if (IsUrl(name)) return MakeHttpVerifier(PlanHttp(config));
   if (name.find('/') != std::string::npos) return MakeProgramVerifier(PlanProgram(config));
   throw UsageError(
       fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
