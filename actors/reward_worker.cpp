@@ -13,6 +13,11 @@ RewardWorker::RewardWorker(std::shared_ptr<Ring> ring, const std::string& identi
   link().Send(Credit{kCapacity});
 }
 
+RewardWorker::RewardWorker(std::shared_ptr<Ring> ring, WorkerLink& remote)
+    : Worker(std::move(ring), kRewardWorker, remote) {
+  link().Send(Credit{kCapacity});
+}
+
 Next RewardWorker::Handle(Message message) {
   auto* group = std::get_if<RolloutGroup>(&message);
   if (group == nullptr) throw WireError("a reward worker takes groups only");

@@ -14,6 +14,8 @@ namespace hone {
 class RewardWorker : public Worker {
  public:
   RewardWorker(std::shared_ptr<Ring> ring, const std::string& identity);
+  // Of another process. Of the ring it needs the scorer alone.
+  RewardWorker(std::shared_ptr<Ring> ring, WorkerLink& link);
 
  protected:
   Next Handle(Message message) override;

@@ -25,6 +25,8 @@ std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& option
   RunOptions ring;
   ring.config = run.config;
   ring.rewards = run.rewards;
+  ring.reward_tables = RewardsToToml(WithAbsolutePaths(run.rewards));
+  ring.deadlines.heartbeat = run.config.transport.heartbeat_s;
   ring.folder = run.folder();
   ring.resume = options.resume;
   ring.threads = options.threads;

@@ -26,6 +26,8 @@ class Scorer {
   // does not know.
   ScoredGroup Score(RolloutGroup group) const;
 
+  const std::vector<std::string>& names() const { return names_; }  // of the verifiers, in order
+
  private:
   // One verifier's rewards before gates.
   std::vector<double> Judge(size_t verifier, std::span<const Sample> batch,

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "common/error.h"
 #include "common/nearest.h"
 #include "reward/plugins/http_verifier.h"
@@ -56,6 +58,21 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
   if (name.find('/') != std::string::npos) return MakeProgramVerifier(PlanProgram(config));
   throw UsageError(
       fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
+}
+
+std::vector<RewardConfig> WithAbsolutePaths(std::vector<RewardConfig> rewards) {
+  const auto absolute = [](const std::string& path) {
+    return std::filesystem::absolute(path).lexically_normal().string();
+  };
+  for (RewardConfig& reward : rewards) {
+    if (IsUrl(reward.verifier)) {
+      const auto file = reward.options.find("ca_file");
+      if (file != reward.options.end() && file->is_string()) *file = absolute(*file);
+    } else if (reward.verifier.find('/') != std::string::npos) {
+      reward.verifier = absolute(reward.verifier);
+    }
+  }
+  return rewards;
 }
 
 void UseAnswerColumn(const std::string& column, RewardConfig* config) {

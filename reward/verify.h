@@ -73,6 +73,9 @@ struct RewardConfig {
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed);
 std::vector<std::string> VerifierNames();
 
+// With paths that mean the same from any folder.
+std::vector<RewardConfig> WithAbsolutePaths(std::vector<RewardConfig> rewards);
+
 // Makes `column` the option answer_column of a verifier that has this option and was not given it.
 void UseAnswerColumn(const std::string& column, RewardConfig* config);
 
