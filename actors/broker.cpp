@@ -1,10 +1,14 @@
 #include "actors/broker.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <tuple>
 
 #include "common/error.h"
+#include "common/json.h"
 #include "common/log.h"
+#include "common/version.h"
 
 namespace hone {
 namespace {
@@ -21,12 +25,22 @@ double Seconds(std::chrono::steady_clock::duration time) {
 // Credit beyond this is a mistake, not capacity.
 constexpr uint64_t kMaxCredit = 1 << 20;
 
+// Workers of other processes, at most.
+constexpr size_t kMaxOutside = 1024;
+
+// What a peer says of itself, for logs and errors: one line, and not too long.
+std::string Said(const std::string& text) {
+  constexpr size_t kLongest = 500;
+  return Dump(Json(text.substr(0, kLongest)));
+}
+
 }  // namespace
 
 Broker::Broker(std::shared_ptr<Ring> ring, BrokerEvents events)
     : ring_(std::move(ring)),
       events_(std::move(events)),
-      socket_(ring_->context, ring_->options.address, ring_->socket),
+      socket_(ring_->context, ring_->options.address, ring_->options.config.transport.bind,
+              ring_->socket),
       file_(ring_->options.folder, ring_->session->next_batch(), ring_->groups_per_batch()) {}
 
 Broker::~Broker() {
@@ -54,32 +68,39 @@ void Broker::Receive(RouterSocket::Received received) {
   Peer* peer = peers_.Find(from);
   try {
     Message message = Decode(received.frames, Tensors::kLeave);
-    if (const auto* hello = std::get_if<Hello>(&message)) {
+    const auto* hello = std::get_if<Hello>(&message);
+    if (hello != nullptr && Doors::IsOutside(from)) {
+      OnHelloOutside(from, *hello);
+    } else if (hello != nullptr) {
       OnHello(from, *hello);
     } else if (peer != nullptr) {
       peer->heard = Clock::now();
       Handle(from, message, received.frames);
     } else {
       spdlog::debug("broker: a message of {} is not heard: it is unknown, or was lost", from);
+      // It may have joined a run that was here before, or have been silent for too long.
+      if (Doors::IsOutside(from)) socket_.Send(from, Encode(Refused{"it is unknown, or was lost"}));
     }
   } catch (const WireError& error) {
     if (peer != nullptr) {
       Lose(from, error.what());
     } else {
       spdlog::warn("broker: a stranger sent {}", error.what());
+      if (Doors::IsOutside(from)) socket_.Send(from, Encode(Refused{error.what()}));
     }
   }
 }
 
 void Broker::Handle(const std::string& from, Message& message, Frames& frames) {
   Peer& peer = *peers_.Find(from);
-  if (!std::holds_alternative<Heartbeat>(message)) moved_ = Clock::now();
+  // Workers of other processes that come and go get a run nowhere; their answers do.
+  if (!std::holds_alternative<Heartbeat>(message) && !Doors::IsOutside(from)) moved_ = Clock::now();
   const auto only = [&](const char* role) {
     if (peer.role != role) throw WireError("a message that a " + peer.role + " does not send");
   };
   std::visit(
       Overloaded{
-          [&](const Heartbeat& m) { OnHeartbeat(peer, m); },
+          [&](const Heartbeat& m) { OnHeartbeat(from, m); },
           [&](const Credit& m) { peer.credit = std::min(peer.credit + m.groups, kMaxCredit); },
           [&](const BatchCredit& m) { only(kLearner), OnBatchCredit(m); },
           [&](const Trained& m) { only(kLearner), OnTrained(m); },
@@ -89,7 +110,8 @@ void Broker::Handle(const std::string& from, Message& message, Frames& frames) {
           [&](const WeightsHeld& m) { only(kRolloutWorker), OnWeightsHeld(peer, m); },
           [&](const WeightsRefused& m) { only(kRolloutWorker), OnWeightsRefused(from, m); },
           [&](ScoredGroup& m) { only(kRewardWorker), OnScored(from, m); },
-          [&](const Fault& m) { throw Error(m.code, from + ": " + m.text); },
+          [&](const Fault& m) { OnFault(from, m); },
+          [&](const Leave& m) { OnLeave(from, m); },
           [&](const auto&) { throw WireError("a message that only the broker sends"); },
       },
       message);
@@ -110,10 +132,55 @@ void Broker::OnHello(const std::string& from, const Hello& hello) {
   }
 }
 
-void Broker::OnHeartbeat(Peer& peer, const Heartbeat& beat) {
-  if (beat.progress != peer.progress) moved_ = Clock::now();
+void Broker::OnHelloOutside(const std::string& from, const Hello& hello) {
+  const auto refuse = [&](const std::string& why) {
+    spdlog::warn("{} is refused: {}", from, why);
+    socket_.Send(from, Encode(Refused{why}));
+  };
+  if (hello.role != kRewardWorker) {
+    return refuse("it says hello as " + Said(hello.role) + "; only a " + kRewardWorker +
+                  " can join from another process");
+  }
+  if (hello.version != Version()) {
+    return refuse("it is of hone " + Said(hello.version) + ", and the run of hone " + Version());
+  }
+  if (peers_.CountOf(&Doors::IsOutside) >= kMaxOutside) {
+    return refuse("the run has " + std::to_string(kMaxOutside) + " workers of other processes");
+  }
+  if (!peers_.Add(from, hello.role)) {
+    return refuse("a worker of this name is known, or was lost");
+  }
+  spdlog::info("{} has joined", from);
+  Welcome welcome;
+  welcome.seed = ring_->options.config.run.seed;
+  welcome.rewards = ring_->options.reward_tables;
+  for (const auto& [name, text] : ring_->model.companions) {
+    if (name == "tokenizer.json") welcome.tokenizer = text;
+  }
+  welcome.tokenizer_hash = HashBytes(welcome.tokenizer.data(), welcome.tokenizer.size());
+  socket_.Send(from, Encode(welcome));
+}
+
+void Broker::OnHeartbeat(const std::string& from, const Heartbeat& beat) {
+  Peer& peer = *peers_.Find(from);
+  // Nobody watches over a worker of another process: it looks itself whether the run goes on.
+  if (Doors::IsOutside(from)) socket_.Send(from, Encode(Heartbeat{0, "the run goes on"}));
+  const bool at_work = !Doors::IsOutside(from) || peer.in_hand > 0;
+  if (at_work && beat.progress != peer.progress) moved_ = Clock::now();
   peer.progress = beat.progress;
-  peer.state = beat.state;
+  peer.state = Doors::IsOutside(from) ? "says " + Said(beat.state) : beat.state;
+}
+
+void Broker::OnFault(const std::string& from, const Fault& fault) {
+  if (!Doors::IsOutside(from)) throw Error(fault.code, from + ": " + fault.text);
+  Lose(from, Said(fault.text));
+}
+
+void Broker::OnLeave(const std::string& from, const Leave& leave) {
+  if (!Doors::IsOutside(from)) throw WireError("a message that only a remote worker sends");
+  const std::string reason = Said(leave.reason);
+  spdlog::info("{} leaves: {}", from, reason);
+  Forget(from, reason, Ledger::Gone::kLeft);
 }
 
 void Broker::OnWeights(const WeightsUpdate& update, Frames& frames) {
@@ -189,6 +256,12 @@ void Broker::OnRollout(const std::string& from, const RolloutGroup& group, Frame
 void Broker::OnScored(const std::string& from, ScoredGroup& group) {
   const uint64_t id = group.rollout.task.group_id;
   if (const auto wrong = batch_.Check(group.rollout)) return Lose(from, *wrong);
+  const std::vector<std::string>& verifiers = ring_->scorer->names();
+  if (group.verifier_names != verifiers) {
+    const std::string found = fmt::format("{}", fmt::join(group.verifier_names, ", "));
+    return Lose(from, fmt::format("it judges by {} instead of {}", Said(found),
+                                  fmt::join(verifiers, ", ")));
+  }
   if (ledger_.Scored(id, from) != Ledger::Answer::kAccepted) return;
   Answered(from);
   for (const VerifierError& error : group.errors) {
@@ -202,6 +275,7 @@ void Broker::OnScored(const std::string& from, ScoredGroup& group) {
 }
 
 void Broker::Answered(const std::string& from) {
+  moved_ = Clock::now();
   Peer& peer = *peers_.Find(from);
   if (peer.in_hand > 0) --peer.in_hand;
   if (peer.delivered) return;
@@ -261,10 +335,14 @@ void Broker::Assign() {
 }
 
 void Broker::WorkerDown(const std::string& identity, const std::string& cause) {
-  moved_ = Clock::now();
+  Forget(identity, cause, Ledger::Gone::kDied);
+}
+
+void Broker::Forget(const std::string& identity, const std::string& cause, Ledger::Gone gone) {
+  if (!Doors::IsOutside(identity)) moved_ = Clock::now();
   peers_.Remove(identity);
   socket_.Drop(identity);
-  const auto groups = ledger_.Reissue(identity, cause);
+  const auto groups = ledger_.Reissue(identity, cause, gone);
   if (!groups.empty()) {
     spdlog::info("{} groups of {} are issued again, from group {} on", groups.size(), identity,
                  groups.front());
@@ -276,6 +354,11 @@ void Broker::Lose(const std::string& identity, const std::string& cause) {
   if (peer == nullptr) return;
   if (peer->role == kLearner) throw RunError("the broker lost the learner: " + cause);
   WorkerDown(identity, cause);
+  if (Doors::IsOutside(identity)) {
+    spdlog::warn("{} is no longer heard: {}", identity, cause);
+    socket_.Send(identity, Encode(Refused{cause}));
+    return;
+  }
   events_.lost(identity, cause);
 }
 

@@ -2,8 +2,10 @@
 //
 // Consumes what all workers send; gives each worker what it asked for. Waits for nobody in
 // particular: it ends the run when nothing has moved for too long, saying who waits for what. A
-// worker that is lost has its groups issued again. What the learner gets does not depend on any of
-// this: a batch is in order of group, and a group's contents depend on its number alone.
+// worker that is lost has its groups issued again. Workers of other processes (remote_worker.h) may
+// come and go; they can only judge, and what is wrong with one of them never ends the run. What the
+// learner gets does not depend on any of this: a batch is in order of group, and a group's contents
+// depend on its number alone.
 #pragma once
 
 #include <chrono>
@@ -11,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/doors.h"
 #include "actors/ledger.h"
 #include "actors/ledger_file.h"
 #include "actors/open_batch.h"
@@ -31,7 +34,7 @@ struct BrokerEvents {
 // Thread contract: one thread.
 class Broker {
  public:
-  // Listens at the run's address. Throws RunError.
+  // Listens at the run's address and at transport.bind. Throws RunError.
   Broker(std::shared_ptr<Ring> ring, BrokerEvents events);
   // Tells all workers that the run is over.
   ~Broker();
@@ -47,7 +50,9 @@ class Broker {
   void Receive(RouterSocket::Received received);
   void Handle(const std::string& from, Message& message, Frames& frames);
   void OnHello(const std::string& from, const Hello& hello);
-  void OnHeartbeat(Peer& peer, const Heartbeat& beat);
+  // A hello from another process: welcomes it, or refuses it.
+  void OnHelloOutside(const std::string& from, const Hello& hello);
+  void OnHeartbeat(const std::string& from, const Heartbeat& beat);
   void OnBatchCredit(const BatchCredit& credit);
   void OnTask(const std::string& from, PromptTask& task, Frames& frames);
   void OnRollout(const std::string& from, const RolloutGroup& group, Frames& frames);
@@ -56,6 +61,8 @@ class Broker {
   void OnWeights(const WeightsUpdate& update, Frames& frames);
   void OnWeightsHeld(Peer& peer, const WeightsHeld& held);
   void OnWeightsRefused(const std::string& from, const WeightsRefused& refused);
+  void OnFault(const std::string& from, const Fault& fault);
+  void OnLeave(const std::string& from, const Leave& leave);
 
   void SendWeights(const std::string& to);
   // Asks the newest prompt source for what is still to be issued of the open batch.
@@ -64,11 +71,13 @@ class Broker {
   void SendBatch();
   void Answered(const std::string& from);
   void Lose(const std::string& identity, const std::string& cause);
+  // Does not hear a peer any more; what it had in hand is issued again.
+  void Forget(const std::string& identity, const std::string& cause, Ledger::Gone gone);
   void Watch();
 
   std::shared_ptr<Ring> ring_;
   BrokerEvents events_;
-  RouterSocket socket_;
+  Doors socket_;
   Peers peers_;
   Ledger ledger_;
   LedgerFile file_;

@@ -102,13 +102,14 @@ Ledger::Answer Ledger::Scored(uint64_t group, const std::string& worker) {
   return Answer::kAccepted;
 }
 
-std::vector<uint64_t> Ledger::Reissue(const std::string& worker, const std::string& cause) {
+std::vector<uint64_t> Ledger::Reissue(const std::string& worker, const std::string& cause,
+                                      Gone gone) {
   std::vector<uint64_t> groups;
   for (size_t i = 0; open_ && i < entries_.size(); ++i) {
     Entry& entry = entries_[i];
     const bool generating = entry.state == State::kGenerating;
     if (entry.worker != worker || (!generating && entry.state != State::kScoring)) continue;
-    if (++entry.attempts >= max_attempts_) {
+    if (gone == Gone::kDied && ++entry.attempts >= max_attempts_) {
       throw RunError("group " + std::to_string(first_ + i) + " was given to " +
                      std::to_string(entry.attempts) + " workers to be " +
                      (generating ? "generated" : "scored") +

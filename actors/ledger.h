@@ -50,9 +50,11 @@ class Ledger {
   Answer Generated(uint64_t group, const std::string& worker);
   Answer Scored(uint64_t group, const std::string& worker);
 
-  // Puts a dead worker's groups back to wait; returns them. Throws RunError when a group comes back
-  // too often, with `cause`.
-  std::vector<uint64_t> Reissue(const std::string& worker, const std::string& cause);
+  // Puts the groups of a worker that is gone back to wait; returns them. Where it died, a group may
+  // be to blame: throws RunError when one comes back so too often, with `cause`.
+  enum class Gone { kDied, kLeft };
+  std::vector<uint64_t> Reissue(const std::string& worker, const std::string& cause,
+                                Gone gone = Gone::kDied);
 
   // A group that is not to be trained on. kDuplicate when it was dropped before.
   Answer Drop(uint64_t group, const std::string& reason);

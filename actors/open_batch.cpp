@@ -52,6 +52,7 @@ void OpenBatch::Add(const RolloutGroup& group, Frames frames) {
 void OpenBatch::Add(ScoredGroup group) {
   Payload& payload = payloads_.at(group.rollout.task.group_id);
   payload.scored = std::move(group);
+  payload.scored.rollout = std::get<RolloutGroup>(Decode(payload.rollout_frames));
 }
 
 Frames OpenBatch::Task(uint64_t group) { return Share(payloads_.at(group).task_frames); }

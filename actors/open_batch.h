@@ -27,6 +27,7 @@ class OpenBatch {
 
   void Add(PromptTask task, Frames frames);
   void Add(const RolloutGroup& group, Frames frames);
+  // What was sampled is taken from the rollout worker's message: a reward worker gives rewards.
   void Add(ScoredGroup group);
 
   // The message to send to a worker, sharing its bytes.

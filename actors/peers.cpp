@@ -1,5 +1,7 @@
 #include "actors/peers.h"
 
+#include <algorithm>
+
 #include "actors/ring.h"
 
 namespace hone {
@@ -35,6 +37,11 @@ std::vector<std::string> Peers::All() const {
   std::vector<std::string> all;
   for (const auto& [identity, peer] : peers_) all.push_back(identity);
   return all;
+}
+
+size_t Peers::CountOf(bool (*is_counted)(const std::string& identity)) const {
+  return static_cast<size_t>(std::count_if(
+      peers_.begin(), peers_.end(), [&](const auto& entry) { return is_counted(entry.first); }));
 }
 
 std::string Peers::Idlest(const std::string& role) const {

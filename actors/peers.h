@@ -40,6 +40,7 @@ class Peers {
 
   std::vector<std::string> WithRole(const std::string& role) const;
   std::vector<std::string> All() const;
+  size_t CountOf(bool (*is_counted)(const std::string& identity)) const;
   // The worker of this role with credit that has the least in hand; empty when there is none.
   // Rollout workers must hold the current weights.
   std::string Idlest(const std::string& role) const;

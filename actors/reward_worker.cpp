@@ -4,6 +4,16 @@ namespace hone {
 
 RewardWorker::RewardWorker(std::shared_ptr<Ring> shared, const std::string& identity)
     : Worker(std::move(shared), kRewardWorker, identity), pool_(*ring().scorer) {
+  AskForGroups();
+}
+
+RewardWorker::RewardWorker(std::shared_ptr<Ring> shared, WorkerLink& remote)
+    : Worker(std::move(shared), kRewardWorker, remote), pool_(*ring().scorer), remote_(true) {
+  AskForGroups();
+}
+
+// One more than it scores at once, to go on with.
+void RewardWorker::AskForGroups() {
   link().Send(Credit{static_cast<uint32_t>(pool_.slots() + 1)});
 }
 
@@ -44,6 +54,7 @@ Next RewardWorker::Work(std::chrono::steady_clock::time_point deadline) {
       link().Advance();
     } while (std::chrono::steady_clock::now() < deadline);
   } catch (const OnErrorStop& stop) {
+    if (remote_) throw;  // the end of its process; the run's groups go to others
     // Another worker might judge otherwise; the config says that this is the end.
     link().Send(Fault{stop.code(), stop.what()});
   }

@@ -18,6 +18,8 @@ namespace hone {
 class RewardWorker : public Worker {
  public:
   RewardWorker(std::shared_ptr<Ring> ring, const std::string& identity);
+  // Of another process. Of the ring it needs the scorer alone.
+  RewardWorker(std::shared_ptr<Ring> ring, WorkerLink& link);
 
  protected:
   Next Handle(Message message) override;
@@ -26,12 +28,14 @@ class RewardWorker : public Worker {
   std::chrono::milliseconds patience() const override;
 
  private:
+  void AskForGroups();
   // Starts what waits while there is room.
   Next StartWaiting();
 
   std::deque<RolloutGroup> waiting_;
   std::map<uint64_t, std::vector<VerdictRecord>> known_;  // on groups that have not been started
   ScoringPool pool_;
+  bool remote_ = false;  // its process is not the run's
 };
 
 }  // namespace hone

@@ -35,6 +35,13 @@ std::shared_ptr<Ring> MakeRing(const RunOptions& options) {
     throw UsageError("rollout.staleness must be 0 (strict on-policy), found " +
                      std::to_string(config.rollout.staleness));
   }
+  const TransportSection& transport = config.transport;
+  if (transport.reward_workers < 1 && transport.bind.empty()) {
+    throw UsageError(
+        "transport.reward_workers must be at least 1 where no worker of another process can join "
+        "(transport.bind), found " +
+        std::to_string(transport.reward_workers));
+  }
   auto ring = std::make_shared<Ring>(options);
   ModelFolder& model = ring->model;
   model = LoadModelFolder(config.policy.model, /*with_weights=*/false);

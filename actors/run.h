@@ -45,7 +45,9 @@ struct RunOptions {
   // Set from outside (a signal) to end the run after the current step with a checkpoint.
   const std::atomic<bool>* interrupt = nullptr;
   std::vector<InjectedFault> faults;
-  std::string address = "inproc://broker";  // where the broker listens
+  std::string address = "inproc://broker";  // where the broker listens for the run's own workers
+  // `rewards` as text, for workers of other processes, which join at config.transport.bind.
+  std::string reward_tables;
   RingDeadlines deadlines;
 };
 

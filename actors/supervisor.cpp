@@ -8,7 +8,6 @@
 namespace hone {
 namespace {
 
-constexpr int kRewardWorkers = 2;
 constexpr std::chrono::milliseconds kTick{20};
 constexpr caf::spawn_options kOwnThread = caf::detached + caf::monitored;
 
@@ -36,7 +35,7 @@ void Supervisor::Start() {
   };
   start(kPromptSource, 1);
   start(kRolloutWorker, ring_->options.config.rollout.workers);
-  start(kRewardWorker, kRewardWorkers);
+  start(kRewardWorker, ring_->options.config.transport.reward_workers);
 }
 
 void Supervisor::StartWorker(Child child) {

@@ -9,16 +9,30 @@ namespace hone {
 
 using Clock = std::chrono::steady_clock;
 
-WorkerLink::WorkerLink(Ring& ring, const std::string& role, const std::string& identity)
-    : identity_(identity), socket_(ring.context, ring.options.address, identity, ring.socket) {
-  Send(Hello{role});
+WorkerLink::WorkerLink(Ring& ring, const std::string& role, const std::string& identity,
+                       const std::string& version)
+    : identity_(identity),
+      socket_(ring.context, ring.options.address, identity, ring.socket),
+      heard_(Clock::now()) {
+  Send(Hello{role, version});
+}
+
+void WorkerLink::Send(const Message& message) {
+  if (std::holds_alternative<ScoredGroup>(message)) ++groups_scored_;
+  socket_.Send(Encode(message));
 }
 
 std::optional<Message> WorkerLink::Receive(std::chrono::milliseconds wait) {
   std::optional<Frames> frames = socket_.Receive(wait);
   if (!frames) return std::nullopt;
-  Advance();
-  return Decode(*frames);
+  heard_ = Clock::now();
+  Message message = Decode(*frames);
+  if (!std::holds_alternative<Heartbeat>(message)) Advance();
+  return message;
+}
+
+double WorkerLink::silence() const {
+  return std::chrono::duration<double>(Clock::now() - heard_).count();
 }
 
 void WorkerLink::Beat(const std::string& state) {
@@ -44,6 +58,10 @@ Next Worker::SliceOnce() {
   while (auto message = link_.Receive(wait)) {
     wait = std::chrono::milliseconds{0};
     if (std::holds_alternative<Stop>(*message)) return Next::kDone;
+    if (const auto* refused = std::get_if<Refused>(&*message)) {
+      throw RunError("the run no longer hears this worker: " + refused->text);
+    }
+    if (std::holds_alternative<Heartbeat>(*message)) continue;  // the broker lives
     const Next next = Handle(std::move(*message));
     if (next != Next::kGoOn) return next;
     if (Clock::now() >= deadline) break;

@@ -22,10 +22,11 @@ enum class Next {
 // A worker's end of the ring: its socket, its greeting and its sign of life.
 class WorkerLink {
  public:
-  // Connects and says hello.
-  WorkerLink(Ring& ring, const std::string& role, const std::string& identity);
+  // Connects and says hello. `version`: of this program, which a worker of another process says.
+  WorkerLink(Ring& ring, const std::string& role, const std::string& identity,
+             const std::string& version = "");
 
-  void Send(const Message& message) { socket_.Send(Encode(message)); }
+  void Send(const Message& message);
   // Throws WireError for bytes that are no message.
   std::optional<Message> Receive(std::chrono::milliseconds wait);
   // Something was done.
@@ -34,20 +35,29 @@ class WorkerLink {
   void Beat(const std::string& state);
 
   const std::string& identity() const { return identity_; }
+  // Seconds since the broker was last heard, or since the hello.
+  double silence() const;
+  uint64_t groups_scored() const { return groups_scored_; }
 
  private:
   std::string identity_;
   DealerSocket socket_;
-  uint64_t progress_ = 0;
+  uint64_t progress_ = 0, groups_scored_ = 0;
   std::string state_;
-  std::chrono::steady_clock::time_point next_beat_;
+  std::chrono::steady_clock::time_point next_beat_, heard_;
 };
 
 // Thread contract: made, used and destroyed on one thread.
 class Worker {
  public:
   Worker(std::shared_ptr<Ring> ring, const std::string& role, const std::string& identity)
-      : ring_(std::move(ring)), role_(role), link_(*ring_, role, identity) {}
+      : ring_(std::move(ring)),
+        role_(role),
+        own_link_(std::make_unique<WorkerLink>(*ring_, role, identity)),
+        link_(*own_link_) {}
+  // Of another process: its hello has been answered.
+  Worker(std::shared_ptr<Ring> ring, const std::string& role, WorkerLink& link)
+      : ring_(std::move(ring)), role_(role), link_(link) {}
   virtual ~Worker() = default;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -61,7 +71,7 @@ class Worker {
 
   // How long to wait for a message when none is there.
   virtual std::chrono::milliseconds patience() const { return kSlice; }
-  // A message other than Stop. Throws WireError for a kind that this worker has no use for.
+  // A message of the run's work. Throws WireError for a kind that this worker has no use for.
   virtual Next Handle(Message message) = 0;
   // Works until `deadline`, once the messages that were there are handled.
   virtual Next Work(std::chrono::steady_clock::time_point deadline) = 0;
@@ -76,7 +86,8 @@ class Worker {
 
   std::shared_ptr<Ring> ring_;
   std::string role_;
-  WorkerLink link_;
+  std::unique_ptr<WorkerLink> own_link_;
+  WorkerLink& link_;
 };
 
 // By role: kPromptSource, kRolloutWorker, kRewardWorker.

@@ -17,6 +17,7 @@ void AddTrainTokenizerCommand(CLI::App& program);
 void AddScoreCommand(CLI::App& program);
 void AddEvalCommand(CLI::App& program);
 void AddExportCommand(CLI::App& program);
+void AddWorkerCommand(CLI::App& program);
 void AddBenchCommand(CLI::App& program);
 
 }  // namespace hone

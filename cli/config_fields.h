@@ -122,6 +122,13 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
   visitor.Field("every", c.checkpoint.every, Between(0, 1e9));
   visitor.Field("keep", c.checkpoint.keep, Between(0, 1e9));
 
+  if (train) {
+    visitor.Section("transport");
+    visitor.Field("bind", c.transport.bind, Limits{});
+    visitor.Field("reward_workers", c.transport.reward_workers, Between(0, 256));
+    visitor.Field("heartbeat_s", c.transport.heartbeat_s, Between(1, 86'400));
+  }
+
   visitor.Section("logging");
   visitor.Field("tensorboard", c.logging.tensorboard, Limits{});
   if (train) visitor.Field("traces", c.logging.traces, Limits{});

@@ -13,6 +13,7 @@
 #include "common/file.h"
 #include "common/nearest.h"
 #include "rollout/prompt_template.h"
+#include "transport/address.h"
 
 namespace hone {
 namespace {
@@ -366,9 +367,25 @@ void CheckTogether(Command command, const std::string& path, const RunConfig& ru
   if (!replay && command == Command::kTrain && run.rewards.empty()) {
     refuse("[[reward]]: expected at least one verifier, found none");
   }
+  if (!c.transport.bind.empty()) {
+    CheckLocalAddress(path + ": [transport] bind", c.transport.bind);
+  } else if (c.transport.reward_workers < 1) {
+    refuse(
+        "[transport] reward_workers: expected at least 1, or an address in bind at which others "
+        "join, found 0");
+  }
   if (c.algorithm.epsilon_high && *c.algorithm.epsilon_high < c.algorithm.epsilon) {
     refuse(fmt::format("[algorithm] epsilon_high: expected at least epsilon ({}), found {}",
                        c.algorithm.epsilon, *c.algorithm.epsilon_high));
+  }
+}
+
+toml::table Parse(const std::string& text, const std::string& name) {
+  try {
+    return toml::parse(text, name);
+  } catch (const toml::parse_error& error) {
+    throw UsageError(fmt::format("{}:{}: expected TOML: {}", name, error.source().begin.line,
+                                 error.description()));
   }
 }
 
@@ -417,13 +434,7 @@ void Override(toml::table& root, const std::string& text) {
 RunConfig LoadConfig(Command command, const std::filesystem::path& path,
                      const std::vector<std::string>& overrides) {
   const std::string name = path.string(), text = ReadFile(path);
-  toml::table root;
-  try {
-    root = toml::parse(text, name);
-  } catch (const toml::parse_error& error) {
-    throw UsageError(fmt::format("{}:{}: expected TOML: {}", name, error.source().begin.line,
-                                 error.description()));
-  }
+  toml::table root = Parse(text, name);
   for (const auto& item : overrides) Override(root, item);
   RunConfig run;
   Reader reader(name, root);
@@ -435,12 +446,25 @@ RunConfig LoadConfig(Command command, const std::filesystem::path& path,
   return run;
 }
 
+std::vector<RewardConfig> RewardsFromToml(const std::string& text, const std::string& name) {
+  const toml::table root = Parse(text, name);
+  RunConfig run;
+  Reader reader(name, root);
+  ReadRewards(reader, name, root, &run);
+  reader.RefuseUnknown({"reward"});
+  return run.rewards;
+}
+
 std::string ConfigToToml(Command command, const RunConfig& run) {
   Writer writer;
   Config config = run.config;
   VisitConfig(command, config, writer);
-  std::string text = writer.text();
-  for (const auto& reward : run.rewards) {
+  return writer.text() + RewardsToToml(run.rewards);
+}
+
+std::string RewardsToToml(const std::vector<RewardConfig>& rewards) {
+  std::string text;
+  for (const auto& reward : rewards) {
     text += fmt::format("\n[[reward]]\nverifier = {}\nweight = {}\n", Quoted(reward.verifier),
                         Number(reward.weight));
     if (std::isfinite(reward.min)) text += fmt::format("min = {}\n", Number(reward.min));

@@ -31,4 +31,9 @@ RunConfig LoadConfig(Command command, const std::filesystem::path& path,
 // values.
 std::string ConfigToToml(Command command, const RunConfig& run);
 
+// The [[reward]] tables alone, for workers of other processes, which read them back. Reading throws
+// UsageError for anything wrong in them, as LoadConfig does; `name` stands for the file.
+std::string RewardsToToml(const std::vector<RewardConfig>& rewards);
+std::vector<RewardConfig> RewardsFromToml(const std::string& text, const std::string& name);
+
 }  // namespace hone

@@ -34,7 +34,11 @@ struct EvalFlags {
 RewardConfig ParseVerifier(const std::string& text) {
   RewardConfig reward;
   reward.verifier = text;
-  if (const size_t colon = text.rfind(':'); colon != std::string::npos) {
+  // Of a URL, a colon before the path is the port's.
+  const size_t scheme = text.find("://");
+  const size_t first = scheme == std::string::npos ? 0 : text.find('/', scheme + 3);
+  const size_t colon = text.rfind(':');
+  if (colon != std::string::npos && colon >= first) {
     const char* end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, reward.weight);
     if (error != std::errc() || rest != end) {

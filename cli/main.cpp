@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "common/error.h"
 #include "common/log.h"
+#include "common/version.h"
 
 namespace hone {
 namespace {
@@ -15,9 +16,10 @@ int Main(int argc, char** argv) {
   CLI::App program{"hone: train language models to reason, by rewards that a rule can check",
                    "hone"};
   program.require_subcommand(1);
-  program.set_version_flag("--version", HONE_VERSION);
+  program.set_version_flag("--version", Version());
   AddQuickstartCommand(program);
   AddTrainCommand(program);
+  AddWorkerCommand(program);
   AddSftCommand(program);
   AddDataCommand(program);
   AddInitModelCommand(program);

@@ -223,7 +223,7 @@ void AddScoreCommand(CLI::App& program) {
   for (const auto& name : VerifierNames()) names += (names.empty() ? "" : ", ") + name;
   command
       ->add_option("--verifier", flags->reward.verifier,
-                   "One of " + names + ", or the path of a program or shared library")
+                   "One of " + names + ", or the path or URL of one of your own")
       ->required();
   command->add_option("--set", flags->pairs, "An option of the verifier: key=value (repeatable)")
       ->allow_extra_args(false)

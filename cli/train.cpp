@@ -26,6 +26,8 @@ std::filesystem::path RunTraining(const RunConfig& run, const JobOptions& option
   ring.config = run.config;
   ring.rewards = run.rewards;
   ring.verifiers = run.verifiers;
+  ring.reward_tables = RewardsToToml(WithAbsolutePaths(run.rewards));
+  ring.deadlines.heartbeat = run.config.transport.heartbeat_s;
   ring.folder = run.folder();
   ring.resume = options.resume;
   ring.threads = options.threads;

@@ -31,6 +31,7 @@ hone_find(hone::utf8proc utf8proc.h utf8proc)
 hone_find(hone::gmp gmpxx.h gmpxx gmp)
 hone_find(hone::valijson valijson/validator.hpp)
 hone_find(hone::mpc mpc.h mpc mpfr gmp)
+hone_find(hone::curl curl/curl.h curl)  # only reward/'s http module links it
 hone_find(hone::zstd zstd.h zstd)
 hone_find(hone::xxhash xxhash.h xxhash)
 find_program(HONE_FLATC flatc REQUIRED)

@@ -102,6 +102,12 @@ struct CheckpointSection {
   int64_t keep = 2;     // newest checkpoints kept; 0: all
 };
 
+struct TransportSection {
+  std::string bind;            // where workers of other processes can join; empty: nowhere
+  int64_t reward_workers = 2;  // that the run itself starts; 0: others judge
+  double heartbeat_s = 60;     // a worker that says nothing for so long counts as dead
+};
+
 struct LoggingSection {
   bool tensorboard = true;
   bool traces = true;
@@ -122,6 +128,7 @@ struct Config {
   OptimizerSection optimizer;
   LearnerSection learner;
   CheckpointSection checkpoint;
+  TransportSection transport;
   LoggingSection logging;
   SftSection sft;
 };

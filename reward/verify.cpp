@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 
 #include "common/error.h"
 #include "common/nearest.h"
+#include "reward/plugins/http_verifier.h"
 #include "reward/plugins/program_verifier.h"
 #include "reward/verifiers/verifiers.h"
 
@@ -82,6 +84,7 @@ std::vector<std::string> VerifierNames() {
 std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed) {
   const std::string& name = config.verifier;
   if (const BuiltIn* built_in = FindBuiltIn(name)) return built_in->make(config.options, seed);
+  if (IsUrl(name)) return MakeHttpVerifier(PlanHttp(config));
   if (name.find('/') != std::string::npos) return MakeProgramVerifier(PlanProgram(config));
   throw UsageError(
       fmt::format("verifier: unknown verifier \"{}\"{}", name, DidYouMean(name, VerifierNames())));
@@ -91,6 +94,21 @@ Verifiers MakeVerifiers(const std::vector<RewardConfig>& rewards, uint64_t seed)
   Verifiers verifiers;
   for (const RewardConfig& reward : rewards) verifiers.push_back(MakeVerifier(reward, seed));
   return verifiers;
+}
+
+std::vector<RewardConfig> WithAbsolutePaths(std::vector<RewardConfig> rewards) {
+  const auto absolute = [](const std::string& path) {
+    return std::filesystem::absolute(path).lexically_normal().string();
+  };
+  for (RewardConfig& reward : rewards) {
+    if (IsUrl(reward.verifier)) {
+      const auto file = reward.options.find("ca_file");
+      if (file != reward.options.end() && file->is_string()) *file = absolute(*file);
+    } else if (reward.verifier.find('/') != std::string::npos) {
+      reward.verifier = absolute(reward.verifier);
+    }
+  }
+  return rewards;
 }
 
 void UseAnswerColumn(const std::string& column, RewardConfig* config) {

@@ -62,8 +62,8 @@ class Verifier {
     return verdicts;
   }
   // Seconds within which it gives a verdict, be it a time-out: it starts processes or waits for
-  // others. 0: it is bounded by counted steps,
-  // and its verdict is the same on any machine; else a run keeps its verdicts (VerdictRecord).
+  // others. 0: it is bounded by counted steps, and its verdict is the same on any machine; else a
+  // run keeps its verdicts (VerdictRecord).
   virtual double deadline_s() const { return 0; }
   // Groups that it judges side by side; ScoreBatch called from more threads waits. 1: it computes
   // in the thread that calls, and nothing is gained by more.
@@ -112,6 +112,9 @@ std::unique_ptr<Verifier> MakeVerifier(const RewardConfig& config, uint64_t seed
 // The verifier of each table, in order.
 Verifiers MakeVerifiers(const std::vector<RewardConfig>& rewards, uint64_t seed);
 std::vector<std::string> VerifierNames();
+
+// With paths that mean the same from any folder.
+std::vector<RewardConfig> WithAbsolutePaths(std::vector<RewardConfig> rewards);
 
 // Makes `column` the option answer_column of a verifier that has this option and was not given it.
 void UseAnswerColumn(const std::string& column, RewardConfig* config);

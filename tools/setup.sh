@@ -16,6 +16,7 @@ packages=(
   nlohmann-json3-dev libvalijson-dev                              # JSON, its schemas
   libpcre2-dev libutf8proc-dev                                    # patterns, Unicode
   libgmp-dev libmpfr-dev libmpc-dev                               # exact and precise arithmetic
+  libcurl4-openssl-dev ca-certificates                            # verifiers that are servers
   libzstd-dev zlib1g-dev libxxhash-dev                            # traces and data files, fingerprints
   libprotobuf-dev protobuf-compiler                               # TensorBoard files
   bubblewrap libseccomp-dev                                       # the sandbox of the verifier `code`

@@ -22,7 +22,7 @@ struct WireError : RunError {
 };
 
 // Of the wire format; both sides must have the same.
-inline constexpr uint32_t kSchemaVersion = 3;
+inline constexpr uint32_t kSchemaVersion = 4;
 
 // One frame that holds the table; for WeightsUpdate a second one that lends out weights->data (no
 // copy: the frame keeps the weights alive until its last reader lets go, on whatever thread that

@@ -247,8 +247,26 @@ ExitCode PlainExitCode(uint8_t code) {
 Message Unpack(const wire::Envelope& envelope, Unpacker& unpack, std::span<zmq::message_t> frames,
                Tensors tensors) {
   switch (envelope.body_type()) {
-    case wire::Body::Hello:
-      return Hello{unpack.Text(envelope.body_as_Hello()->role())};
+    case wire::Body::Hello: {
+      const auto* w = envelope.body_as_Hello();
+      Hello hello{unpack.Text(w->role())};
+      hello.version = unpack.Text(w->version());
+      return hello;
+    }
+    case wire::Body::Welcome: {
+      const auto* w = envelope.body_as_Welcome();
+      Welcome welcome{w->seed(), unpack.Text(w->rewards()), unpack.Text(w->tokenizer()),
+                      PlainHash(*w->tokenizer_hash())};
+      const std::string& text = welcome.tokenizer;
+      if (HashBytes(text.data(), text.size()) != welcome.tokenizer_hash) {
+        throw WireError("its tokenizer has another fingerprint than it says");
+      }
+      return welcome;
+    }
+    case wire::Body::Refused:
+      return Refused{unpack.Text(envelope.body_as_Refused()->text())};
+    case wire::Body::Leave:
+      return Leave{unpack.Text(envelope.body_as_Leave()->reason())};
     case wire::Body::Heartbeat: {
       const auto* w = envelope.body_as_Heartbeat();
       return Heartbeat{w->progress(), unpack.Text(w->state())};

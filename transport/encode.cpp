@@ -101,7 +101,23 @@ Offset<wire::StepBatch> Build(Builder& b, const BatchMessage& message) {
 }
 
 Offset<wire::Hello> Build(Builder& b, const Hello& m) {
-  return wire::CreateHello(b, b.CreateString(m.role));
+  const auto role = b.CreateString(m.role);
+  return wire::CreateHello(b, role, b.CreateString(m.version));
+}
+
+Offset<wire::Welcome> Build(Builder& b, const Welcome& m) {
+  const auto rewards = b.CreateString(m.rewards);
+  const auto tokenizer = b.CreateString(m.tokenizer);
+  const wire::Hash hash = WireHash(m.tokenizer_hash);
+  return wire::CreateWelcome(b, m.seed, rewards, tokenizer, &hash);
+}
+
+Offset<wire::Refused> Build(Builder& b, const Refused& m) {
+  return wire::CreateRefused(b, b.CreateString(m.text));
+}
+
+Offset<wire::Leave> Build(Builder& b, const Leave& m) {
+  return wire::CreateLeave(b, b.CreateString(m.reason));
 }
 
 Offset<wire::Heartbeat> Build(Builder& b, const Heartbeat& m) {

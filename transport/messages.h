@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/error.h"
+#include "common/hash.h"
 #include "learner/session.h"
 #include "learner/step_batch.h"
 #include "policy/model/weights.h"
@@ -17,9 +18,29 @@
 
 namespace hone {
 
-// A worker introduces itself; nothing else it says is heard before.
+// A worker introduces itself; nothing else it says is heard before. Of another process, it says the
+// version of its program, and is answered by Welcome or Refused.
 struct Hello {
   std::string role;
+  std::string version = {};
+};
+
+// What a worker of another process needs to know of the run.
+struct Welcome {
+  uint64_t seed = 0;
+  std::string rewards;    // its [[reward]] tables, as in config.toml
+  std::string tokenizer;  // the text of its tokenizer.json
+  Hash128 tokenizer_hash;
+};
+
+// The broker does not hear the sender, or no longer does.
+struct Refused {
+  std::string text;
+};
+
+// A worker of another process goes in order: what it has in hand is for others.
+struct Leave {
+  std::string reason;
 };
 
 // Sign of life. `progress` grows while the sender gets on; `state` says what it does or waits for.
@@ -85,6 +106,6 @@ struct KnownVerdicts {
 
 using Message = std::variant<Hello, Heartbeat, Credit, BatchCredit, PromptTask, RolloutGroup,
                              ScoredGroup, BatchMessage, Trained, WeightsUpdate, WeightsHeld,
-                             WeightsRefused, Fault, Stop, KnownVerdicts>;
+                             WeightsRefused, Fault, Stop, Welcome, Refused, Leave, KnownVerdicts>;
 
 }  // namespace hone

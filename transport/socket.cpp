@@ -10,21 +10,23 @@ namespace {
 // What send_multipart came to.
 enum class Sent { kAll, kLater, kGone };
 
-void Configure(zmq::socket_t& socket, const SocketOptions& options) {
-  socket.set(zmq::sockopt::linger, 0);
+void Configure(zmq::socket_t& socket, const std::string& address, const SocketOptions& options) {
+  socket.set(zmq::sockopt::linger, static_cast<int>(options.linger.count()));
+  socket.set(zmq::sockopt::ipv6, address.starts_with("tcp://["));
   socket.set(zmq::sockopt::maxmsgsize, options.max_frame_bytes);
 }
 
-bool WaitReadable(zmq::socket_t& socket, std::chrono::milliseconds wait) {
-  zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLIN, 0};
+bool WaitReadable(std::vector<zmq::pollitem_t> items, std::chrono::milliseconds wait) {
   const auto bounded = std::clamp(wait, std::chrono::milliseconds{0}, kSlice);
   try {
-    return zmq::poll(&item, 1, bounded) > 0;
+    return zmq::poll(items, bounded) > 0;
   } catch (const zmq::error_t& error) {
     if (error.num() == EINTR) return false;
     throw;
   }
 }
+
+zmq::pollitem_t Readable(zmq::socket_t& socket) { return {socket.handle(), 0, ZMQ_POLLIN, 0}; }
 
 // All frames of a message that is there; those past kMaxFrames are read and thrown away.
 std::optional<Frames> ReceiveNow(zmq::socket_t& socket, size_t max_frames) {
@@ -89,7 +91,7 @@ void CheckZmqVersion() {
 RouterSocket::RouterSocket(zmq::context_t& context, const std::string& address,
                            const SocketOptions& options)
     : address_(address), socket_(context, zmq::socket_type::router) {
-  Configure(socket_, options);
+  Configure(socket_, address, options);
   socket_.set(zmq::sockopt::router_mandatory, true);
   try {
     socket_.bind(address);
@@ -107,8 +109,14 @@ RouterSocket::~RouterSocket() {
   std::filesystem::remove(address_.substr(kIpc.size()), ignored);
 }
 
+void RouterSocket::Wait(std::span<RouterSocket* const> sockets, std::chrono::milliseconds wait) {
+  std::vector<zmq::pollitem_t> items;
+  for (RouterSocket* socket : sockets) items.push_back(Readable(socket->socket_));
+  WaitReadable(std::move(items), wait);
+}
+
 std::optional<RouterSocket::Received> RouterSocket::Receive(std::chrono::milliseconds wait) {
-  if (!WaitReadable(socket_, wait)) return std::nullopt;
+  if (!WaitReadable({Readable(socket_)}, wait)) return std::nullopt;
   std::optional<Frames> frames = ReceiveNow(socket_, kMaxFrames + 1);
   if (!frames) return std::nullopt;
   Received received{frames->front().to_string(), {}};
@@ -138,7 +146,7 @@ std::vector<std::string> RouterSocket::Flush() {
 DealerSocket::DealerSocket(zmq::context_t& context, const std::string& address,
                            const std::string& identity, const SocketOptions& options)
     : socket_(context, zmq::socket_type::dealer) {
-  Configure(socket_, options);
+  Configure(socket_, address, options);
   socket_.set(zmq::sockopt::routing_id, identity);
   try {
     socket_.connect(address);
@@ -151,7 +159,7 @@ std::optional<Frames> DealerSocket::Receive(std::chrono::milliseconds wait) {
   Flush();
   // Nothing tells when the outbox may go on: look again soon.
   const auto bounded = outbox_.empty() ? wait : std::min(wait, std::chrono::milliseconds{1});
-  if (!WaitReadable(socket_, bounded)) return std::nullopt;
+  if (!WaitReadable({Readable(socket_)}, bounded)) return std::nullopt;
   return ReceiveNow(socket_, kMaxFrames);
 }
 

@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 #include <zmq.hpp>
@@ -31,6 +32,9 @@ void CheckZmqVersion();
 struct SocketOptions {
   // Of one frame; a peer that sends a longer one over ipc or tcp is disconnected.
   int64_t max_frame_bytes = int64_t{1} << 30;
+  // What was sent and has not left this process when the socket closes gets so long; it is the
+  // context's end that waits. None inside a process, where what is sent has arrived.
+  std::chrono::milliseconds linger{0};
 };
 
 class RouterSocket {
@@ -44,6 +48,8 @@ class RouterSocket {
   RouterSocket(zmq::context_t& context, const std::string& address, const SocketOptions& options);
   ~RouterSocket();  // removes the file of an ipc:// address
 
+  // Waits up to `wait` (at most kSlice) until one of them has a message.
+  static void Wait(std::span<RouterSocket* const> sockets, std::chrono::milliseconds wait);
   // The next message, waiting up to `wait` (at most kSlice) for it.
   std::optional<Received> Receive(std::chrono::milliseconds wait);
   // Queues a message to a peer; Flush sends it.

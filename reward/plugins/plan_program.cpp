@@ -8,6 +8,7 @@
 #include "common/module.h"
 #include "reward/options.h"
 #include "reward/plugins/child_process.h"
+#include "reward/plugins/exchange.h"
 #include "reward/plugins/program_verifier.h"
 
 namespace hone {
@@ -73,16 +74,13 @@ ProgramPlan PlanProgram(const RewardConfig& config) {
                     path.string()));
   }
   const bool library = path.extension() == ".so";
-  Json settings = Json::object();
+  std::vector<std::string> keys = {"timeout_s", "start_timeout_s", "processes"};
+  if (!library) keys.push_back("args");
+  auto [settings, own] = TellApart(config.options, keys);
+  const Json args = settings.value("args", Json::array());
+  settings.erase("args");
   ProgramPlan plan;
-  for (const auto& [key, value] : config.options.items()) {
-    const bool own = key == "timeout_s" || key == "start_timeout_s" || key == "processes";
-    if (own) {
-      settings[key] = value;
-    } else if (key != "args" || library) {
-      plan.options[key] = value;
-    }
-  }
+  plan.options = std::move(own);
   OptionReader reader(path.string(), settings);
   plan.timeout_s = reader.Number("timeout_s", plan.timeout_s, 0.001, 86'400);
   plan.start_timeout_s = reader.Number("start_timeout_s", plan.start_timeout_s, 0, 86'400);
@@ -101,10 +99,7 @@ ProgramPlan PlanProgram(const RewardConfig& config) {
         fmt::format("verifier: {}: is no program (chmod +x makes it one)", path.string()));
   }
   plan.argv = {fs::absolute(path).string()};
-  if (config.options.contains("args")) {
-    for (std::string& word : ReadWords(config.options["args"]))
-      plan.argv.push_back(std::move(word));
-  }
+  for (std::string& word : ReadWords(args)) plan.argv.push_back(std::move(word));
   return plan;
 }
 

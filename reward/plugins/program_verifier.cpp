@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <condition_variable>
-#include <mutex>
 
 #include "common/error.h"
 #include "reward/plugins/child_process.h"
+#include "reward/plugins/exchange.h"
+#include "reward/plugins/lending_pool.h"
 
 namespace hone {
 namespace {
@@ -16,33 +15,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Child = std::unique_ptr<ChildProcess>;
 
-std::string RequestLine(const Sample& sample, const Json& options) {
-  return Dump(OrderedJson{{"prompt", sample.prompt},
-                          {"completion", sample.completion},
-                          {"columns", sample.columns},
-                          {"group", sample.group},
-                          {"index", sample.index},
-                          {"options", options}}) +
-         "\n";
-}
-
-// What a line of output says; nothing when it is no answer.
-std::optional<Verdict> ReadAnswer(const std::string& line) {
-  const Json answer = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!answer.is_object()) return std::nullopt;
-  const auto error = answer.find("error"), reward = answer.find("reward");
-  if (error != answer.end() && error->is_string()) {
-    return Verdict{.error = error->get<std::string>()};
-  }
-  if (reward == answer.end() || !reward->is_number()) return std::nullopt;
-  return Verdict{.reward = reward->get<double>()};
-}
-
 class ProgramVerifier : public Verifier {
  public:
-  explicit ProgramVerifier(ProgramPlan plan) : plan_(std::move(plan)) {
-    idle_.push_back(Start());
-    started_ = 1;
+  explicit ProgramVerifier(ProgramPlan plan) : plan_(std::move(plan)), pool_(plan_.processes) {
+    pool_.Borrow();
+    pool_.Return(Start());
   }
 
   std::string name() const override { return plan_.name; }
@@ -59,7 +36,7 @@ class ProgramVerifier : public Verifier {
   std::vector<Verdict> ScoreBatch(std::span<const Sample> samples,
                                   ScoringWatch& watch) const override {
     watch.Wait();
-    Worker worker = Borrow();
+    Worker worker = pool_.Borrow();
     watch.GoOn();
     std::vector<Verdict> verdicts;
     try {
@@ -71,10 +48,10 @@ class ProgramVerifier : public Verifier {
                        : 1;
       }
     } catch (...) {
-      Return({});  // the next borrower starts a process in its place
+      pool_.Return({});  // the next borrower starts a process in its place
       throw;
     }
-    Return(std::move(worker));
+    pool_.Return(std::move(worker));
     return verdicts;
   }
 
@@ -87,23 +64,6 @@ class ProgramVerifier : public Verifier {
 
   Worker Start() const { return {std::make_unique<ChildProcess>(plan_.argv)}; }
 
-  Worker Borrow() const {
-    std::unique_lock lock(mutex_);
-    free_.wait(lock, [&] { return !idle_.empty() || started_ < plan_.processes; });
-    if (idle_.empty()) {
-      ++started_;
-      return {};
-    }
-    Worker worker = std::move(idle_.back());
-    idle_.pop_back();
-    return worker;
-  }
-  void Return(Worker worker) const {
-    std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(worker));
-    free_.notify_one();
-  }
-
   Clock::time_point Deadline(bool fresh) const {
     const double seconds = plan_.timeout_s + (fresh ? plan_.start_timeout_s : 0);
     return Clock::now() +
@@ -115,7 +75,9 @@ class ProgramVerifier : public Verifier {
   bool Ask(std::span<const Sample> samples, Worker* worker, std::vector<Verdict>* verdicts,
            ScoringWatch& watch) const {
     if (worker->child == nullptr) *worker = Start();
-    for (const Sample& sample : samples) worker->child->Queue(RequestLine(sample, plan_.options));
+    for (const Sample& sample : samples) {
+      worker->child->Queue(Dump(SampleToJson(sample, plan_.options)) + "\n");
+    }
     for (size_t i = 0; i < samples.size(); ++i) {
       const std::optional<Verdict> failure = Receive(worker, verdicts);
       if (!failure) {
@@ -147,7 +109,8 @@ class ProgramVerifier : public Verifier {
         return Verdict{.error = "an answer without end", .cause = ErrorCause::kCrash};
     }
     worker->fresh = false;
-    const std::optional<Verdict> verdict = ReadAnswer(line);
+    const std::optional<Verdict> verdict =
+        VerdictFromJson(Json::parse(line, nullptr, /*allow_exceptions=*/false));
     if (!verdict) {
       return Verdict{.error = fmt::format("expected {{\"reward\": number}} or {{\"error\": text}}, "
                                           "found {}",
@@ -159,10 +122,7 @@ class ProgramVerifier : public Verifier {
   }
 
   const ProgramPlan plan_;
-  mutable std::mutex mutex_;  // of the rest
-  mutable std::condition_variable free_;
-  mutable std::vector<Worker> idle_;  // without a child: to be started
-  mutable int started_ = 0;
+  mutable LendingPool<Worker> pool_;  // without a child: to be started
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "common/error.h"
 #include "common/file.h"
+#include "common/version.h"
 #include "tiny_ring.h"
 
 namespace hone {
@@ -20,6 +21,8 @@ class BrokerTest : public testing::Test {
     RunOptions options = tiny_.Options("run");
     options.deadlines = deadlines;
     options.resume = ring_ != nullptr;
+    options.config.transport.bind = Outside();
+    options.reward_tables = "[[reward]]\nverifier = \"random\"\n";
     ring_ = MakeRing(options);
     BrokerEvents events;
     events.batch_closed = [this](uint64_t batch) { closed_.push_back(batch); };
@@ -35,6 +38,40 @@ class BrokerTest : public testing::Test {
     DealerSocket socket(ring_->context, ring_->options.address, identity, {});
     if (!role.empty()) socket.Send(Encode(Hello{role}));
     return socket;
+  }
+
+  std::string Outside() const { return "ipc://" + (tiny_.path() / "door").string(); }
+
+  // A socket of another process, which says hello if it has a role.
+  DealerSocket ConnectOutside(const std::string& identity, const std::string& role = "",
+                              const std::string& version = Version()) {
+    DealerSocket socket(ring_->context, Outside(), identity, {});
+    if (!role.empty()) socket.Send(Encode(Hello{role, version}));
+    return socket;
+  }
+
+  // A reward worker of another process that asks for `credit` groups.
+  DealerSocket RemoteJudge(const std::string& identity, uint32_t credit) {
+    DealerSocket judge = ConnectOutside(identity, kRewardWorker);
+    EXPECT_TRUE(std::holds_alternative<Welcome>(Next(judge).value()));
+    judge.Send(Encode(Credit{credit}));
+    return judge;
+  }
+
+  std::string Refusal(DealerSocket& socket) {
+    const auto message = Next(socket);
+    const auto* refused = message ? std::get_if<Refused>(&*message) : nullptr;
+    return refused == nullptr ? "it was not refused" : refused->text;
+  }
+
+  // Five groups that wait for a reward worker.
+  void Generate(DealerSocket& learner, DealerSocket& source) {
+    Issue(learner, source);
+    DealerSocket worker = RolloutWorker("worker", 5);
+    for (int i = 0; i < 5; ++i) {
+      worker.Send(Encode(AnswerTo(std::get<PromptTask>(Next(worker).value()))));
+    }
+    Turn();
   }
 
   // The next message, while the broker turns.
@@ -273,6 +310,133 @@ TEST_F(BrokerTest, ANewPromptSourceIssuesOnlyWhatIsMissing) {
   const auto credit = std::get<BatchCredit>(Next(next).value());
   EXPECT_EQ(credit.first_group, 2u);
   EXPECT_EQ(credit.groups, 3u);
+}
+
+TEST_F(BrokerTest, AWorkerOfAnotherProcessLearnsWhatItNeeds) {
+  Start();
+  DealerSocket judge = ConnectOutside("judge", kRewardWorker);
+  const auto welcome = std::get<Welcome>(Next(judge).value());
+  EXPECT_EQ(welcome.seed, 11u);
+  EXPECT_EQ(welcome.rewards, ring_->options.reward_tables);
+  EXPECT_EQ(welcome.tokenizer, ReadFile(tiny_.path() / "model/tokenizer.json"));
+  judge.Send(Encode(Heartbeat{1, "lives"}));
+  EXPECT_TRUE(std::holds_alternative<Heartbeat>(Next(judge).value()));
+}
+
+TEST_F(BrokerTest, WhoComesFromOutsideCanOnlyJudge) {
+  Start();
+  for (const std::string role : {kLearner, kPromptSource, kRolloutWorker, "king"}) {
+    DealerSocket stranger = ConnectOutside(role, role);
+    EXPECT_NE(Refusal(stranger).find("it says hello as \"" + role + "\""), std::string::npos);
+    stranger.Send(Encode(Fault{ExitCode::kRunFailed, "stop it all"}));
+    EXPECT_EQ(Refusal(stranger), "it is unknown, or was lost");
+  }
+  DealerSocket judge = RemoteJudge("judge", 1);
+  judge.Send(Encode(Trained{0}));
+  EXPECT_NE(Refusal(judge).find("a message that a reward_worker does not send"), std::string::npos);
+  // A name of the run's own workers is free outside of it.
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  DealerSocket namesake = RemoteJudge("learner", 1);
+  Issue(learner, source);
+  EXPECT_TRUE(lost_.empty());
+}
+
+TEST_F(BrokerTest, AnotherVersionAnotherFormatOrAKnownNameIsRefusedWithTheReason) {
+  Start();
+  DealerSocket old = ConnectOutside("old", kRewardWorker, "0.0.1");
+  EXPECT_EQ(Refusal(old), std::string("it is of hone \"0.0.1\", and the run of hone ") + Version());
+  DealerSocket garbler = ConnectOutside("garbler");
+  Frames garbage;
+  garbage.emplace_back("garbage", 7);
+  garbler.Send(std::move(garbage));
+  EXPECT_NE(Refusal(garbler).find("it does not match the schema"), std::string::npos);
+  DealerSocket judge = RemoteJudge("judge", 1);
+  judge.Send(Encode(Hello{kRewardWorker, Version()}));
+  EXPECT_NE(Refusal(judge).find("of this name"), std::string::npos);
+  DealerSocket nameless = ConnectOutside(std::string("\0\x1b[2J", 5), kRewardWorker);
+  EXPECT_FALSE(Next(nameless, 10));
+}
+
+TEST_F(BrokerTest, GroupsOfARemoteWorkerThatLeavesGoToAnotherAndBlameNoGroup) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Generate(learner, source);
+  for (int i = 0; i < 8; ++i) {  // more often than a group may kill workers
+    DealerSocket judge = RemoteJudge("judge" + std::to_string(i), 2);
+    EXPECT_EQ(std::get<RolloutGroup>(Next(judge).value()).task.group_id, 0u);
+    EXPECT_EQ(std::get<RolloutGroup>(Next(judge).value()).task.group_id, 1u);
+    judge.Send(Encode(Leave{"told to stop"}));
+    Turn();
+  }
+  DealerSocket last = RemoteJudge("last", 5);
+  for (int i = 0; i < 5; ++i) {
+    last.Send(Encode(ScoreOf(std::get<RolloutGroup>(Next(last).value()))));
+  }
+  EXPECT_TRUE(std::holds_alternative<BatchMessage>(Next(learner).value()));
+  EXPECT_TRUE(lost_.empty());
+}
+
+TEST_F(BrokerTest, ARemoteWorkerThatFailsOrFallsSilentEndsNothing) {
+  Start({.heartbeat = 1});
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Generate(learner, source);
+  DealerSocket failing = RemoteJudge("failing", 1);
+  EXPECT_EQ(std::get<RolloutGroup>(Next(failing).value()).task.group_id, 0u);
+  failing.Send(Encode(Fault{ExitCode::kUsage, "no such program"}));
+  EXPECT_EQ(Refusal(failing), "\"no such program\"");
+  DealerSocket silent = RemoteJudge("silent", 1);
+  EXPECT_EQ(std::get<RolloutGroup>(Next(silent).value()).task.group_id, 0u);
+  EXPECT_NE(Refusal(silent).find("said nothing for 1 s"), std::string::npos);
+  silent.Send(Encode(ScoreOf(AnswerTo(TaskOf(0)))));
+  EXPECT_EQ(Refusal(silent), "it is unknown, or was lost");
+  DealerSocket other = RemoteJudge("other", 1);
+  EXPECT_EQ(std::get<RolloutGroup>(Next(other).value()).task.group_id, 0u);
+}
+
+TEST_F(BrokerTest, RemoteWorkersThatComeAndGoDoNotHideAStandstill) {
+  Start({.stall = 1});
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Generate(learner, source);
+  const auto come_and_go = [&] {
+    const auto deadline = Peers::Clock::now() + std::chrono::seconds(60);
+    for (int i = 0; Peers::Clock::now() < deadline; ++i) {
+      DealerSocket judge = RemoteJudge("judge" + std::to_string(i), 0);
+      judge.Send(Encode(Heartbeat{7, "two\nlines"}));
+      judge.Send(Encode(Leave{"it cannot judge"}));
+      Turn(1);
+    }
+  };
+  EXPECT_THROW(come_and_go(), RunError);
+}
+
+TEST_F(BrokerTest, ARewardWorkerGivesRewardsAndNothingElse) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Generate(learner, source);
+  DealerSocket judge = RemoteJudge("judge", 5);
+  for (int i = 0; i < 5; ++i) {
+    ScoredGroup scored = ScoreOf(std::get<RolloutGroup>(Next(judge).value()));
+    scored.rollout.completions[0].tokens = {7};
+    scored.rollout.completions[0].logprobs = {-9};
+    scored.rollout.completions[0].entropies = {0};
+    judge.Send(Encode(scored));
+  }
+  const auto batch = std::get<BatchMessage>(Next(learner).value());
+  for (const ScoredGroup& group : batch.batch.groups) {
+    EXPECT_EQ(group.rollout.completions[0].tokens, (std::vector<int32_t>{9, 1}));
+    EXPECT_EQ(group.rewards_G, (std::vector<float>{1, 0, 1}));
+  }
+}
+
+TEST_F(BrokerTest, AWorkerWithOtherVerifiersIsLost) {
+  Start();
+  DealerSocket learner = Connect("learner", kLearner), source = Connect("source", kPromptSource);
+  Generate(learner, source);
+  DealerSocket judge = RemoteJudge("judge", 1);
+  ScoredGroup scored = ScoreOf(std::get<RolloutGroup>(Next(judge).value()));
+  scored.verifier_names = {"math"};
+  judge.Send(Encode(scored));
+  EXPECT_EQ(Refusal(judge), "it judges by \"math\" instead of random");
 }
 
 TEST_F(BrokerTest, AStandstillNamesWhoWaitsForWhat) {

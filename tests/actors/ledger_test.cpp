@@ -110,6 +110,16 @@ TEST(LedgerTest, ADeadWorkersGroupsAreIssuedAgain) {
   EXPECT_TRUE(ledger.Reissue("a", "gone").empty());
 }
 
+TEST(LedgerTest, AWorkerThatLeavesBlamesNoGroup) {
+  Ledger ledger(3);
+  ledger.Open(0, 5, 1);
+  ledger.Issue(5);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(ledger.TakeToGenerate("a"), 5u);
+    EXPECT_EQ(ledger.Reissue("a", "told to", Ledger::Gone::kLeft), std::vector<uint64_t>{5});
+  }
+}
+
 TEST(LedgerTest, AGroupThatKillsEveryWorkerEndsTheRun) {
   Ledger ledger(3);
   ledger.Open(0, 5, 1);

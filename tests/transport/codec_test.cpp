@@ -79,7 +79,9 @@ TEST(CodecTest, ABatchComesBackWithItsTimes) {
 }
 
 TEST(CodecTest, ControlComesBackWithItsFields) {
-  EXPECT_EQ(std::get<Hello>(RoundTrip(Hello{"learner"})).role, "learner");
+  const auto hello = std::get<Hello>(RoundTrip(Hello{"learner", "0.1.0"}));
+  EXPECT_EQ(hello.role, "learner");
+  EXPECT_EQ(hello.version, "0.1.0");
   const auto beat = std::get<Heartbeat>(RoundTrip(Heartbeat{17, "waits"}));
   EXPECT_EQ(beat.progress, 17u);
   EXPECT_EQ(beat.state, "waits");
@@ -96,6 +98,18 @@ TEST(CodecTest, ControlComesBackWithItsFields) {
   EXPECT_EQ(fault.code, ExitCode::kUsage);
   EXPECT_EQ(fault.text, "no such key");
   EXPECT_EQ(std::get<Stop>(RoundTrip(Stop{"over"})).reason, "over");
+  EXPECT_EQ(std::get<Refused>(RoundTrip(Refused{"who?"})).text, "who?");
+  EXPECT_EQ(std::get<Leave>(RoundTrip(Leave{"done"})).reason, "done");
+}
+
+TEST(CodecTest, AWelcomeBringsATokenizerWhoseFingerprintIsChecked) {
+  Welcome sent{7, "rewards", "{\"model\": {}}", {}};
+  EXPECT_THROW(RoundTrip(sent), WireError);
+  sent.tokenizer_hash = HashBytes(sent.tokenizer.data(), sent.tokenizer.size());
+  const auto welcome = std::get<Welcome>(RoundTrip(sent));
+  EXPECT_EQ(welcome.seed, 7u);
+  EXPECT_EQ(welcome.rewards, "rewards");
+  EXPECT_EQ(welcome.tokenizer, sent.tokenizer);
 }
 
 TEST(CodecTest, WeightsAreLentOutWithoutACopy) {

@@ -48,7 +48,7 @@ inline std::shared_ptr<const Weights> ExampleWeights(size_t elements = 1024, uin
 }
 
 inline std::vector<Message> ExampleMessages() {
-  return {Hello{"rollout_worker"},
+  return {Hello{"rollout_worker", "0.1.0"},
           Heartbeat{17, "waits for prompts"},
           Credit{4},
           BatchCredit{5, 6, 40, 8},
@@ -62,7 +62,10 @@ inline std::vector<Message> ExampleMessages() {
           WeightsRefused{6, "another fingerprint"},
           Fault{ExitCode::kBadFile, "model.safetensors is gone"},
           Stop{"the run is over"},
-          KnownVerdicts{41, ExampleRecords()}};
+          KnownVerdicts{41, ExampleRecords()},
+          Welcome{7, "[[reward]]\nverifier = \"math\"\n", "{}", HashBytes("{}", 2)},
+          Refused{"another version"},
+          Leave{"it was told to stop"}};
 }
 
 }  // namespace hone

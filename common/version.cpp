@@ -1,0 +1,7 @@
+#include "common/version.h"
+
+namespace hone {
+
+const char* Version() { return HONE_VERSION; }
+
+}  // namespace hone
