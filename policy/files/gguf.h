@@ -19,7 +19,7 @@ namespace hone {
 
 // The types of value that an exported policy needs.
 using GgufValue = std::variant<uint32_t, float, bool, std::string, std::vector<int32_t>,
-                               std::vector<std::string>>;
+                               std::vector<float>, std::vector<std::string>>;
 using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;  // as written
 
 // A tensor to write.

@@ -34,7 +34,8 @@ class HeadBuilder {
  private:
   static GgufType TypeOf(const GgufValue& value) {
     constexpr GgufType kTypes[] = {GgufType::kUint32, GgufType::kFloat32, GgufType::kBool,
-                                   GgufType::kString, GgufType::kArray,   GgufType::kArray};
+                                   GgufType::kString, GgufType::kArray,   GgufType::kArray,
+                                   GgufType::kArray};
     return kTypes[value.index()];
   }
   void AddInner(bool value) { Add(static_cast<uint8_t>(value)); }
@@ -42,6 +43,7 @@ class HeadBuilder {
   void AddInner(float value) { Add(value); }
   void AddInner(const std::string& value) { Add(value); }
   void AddInner(const std::vector<int32_t>& values) { AddArray(GgufType::kInt32, values); }
+  void AddInner(const std::vector<float>& values) { AddArray(GgufType::kFloat32, values); }
   void AddInner(const std::vector<std::string>& values) { AddArray(GgufType::kString, values); }
   template <class Values>
   void AddArray(GgufType type, const Values& values) {

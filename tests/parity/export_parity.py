@@ -5,7 +5,6 @@ greedy text is that of `hone generate`, and the narrower types stay within bound
 refused with exit code 2 and the name of the setting."""
 
 import json
-import random
 import subprocess
 import sys
 import tempfile
@@ -13,11 +12,10 @@ from pathlib import Path
 
 import torch
 from family_parity import CASES, LONGROPE, TYPES, hone_greedy, make_model, rope
-from fixtures import EOS, HONE, run_hone
+from fixtures import HONE, run_hone
 from llama_cpp import Llama
 from load_parity import hone_logprobs, sequences, transformers_logprobs, worst
 from safetensors import safe_open
-from tokenizer_parity import texts
 from transformers import AutoConfig
 
 TOLERANCE = 1e-4  # both compute in fp32
@@ -152,17 +150,6 @@ def check_gguf(name: str, model: Path, root: Path, inputs: list[list[int]], repo
         peer.close()
 
 
-def check_tokens(model: Path, root: Path, report: Report) -> None:
-    samples = list(texts(300, random.Random(5), [EOS]))
-    lines = run_hone("tokenize", "--model", str(model), stdin="".join(json.dumps(t) + "\n" for t in samples))
-    ours = [json.loads(line) for line in lines.splitlines()]
-    peer = load(root / f"{model.name}-f32.gguf")
-    theirs = [peer.tokenize(text.encode(), add_bos=False, special=True) for text in samples]
-    same = sum(a == b for a, b in zip(ours, theirs))
-    report(same == len(samples), f"gguf: the tokens of {same} of {len(samples)} texts are the same")
-    peer.close()
-
-
 def check_refused(name: str, model: Path, root: Path, key: str, report: Report) -> None:
     output = root / "refused.gguf"
     done = subprocess.run([HONE, "export", str(model), "--format", "gguf", "--output", str(output)],
@@ -189,8 +176,6 @@ def main() -> int:
             if name in ["llama", "qwen2", "gemma3"]:
                 check_hf(name, model, root, inputs, report)
             check_gguf(name, model, root, inputs, report)
-            if name == "llama":
-                check_tokens(model, root, report)
         for number, (name, (prefix, settings, key)) in enumerate(REFUSED.items()):
             if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
                 continue
