@@ -27,7 +27,7 @@ void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda,
       MatmulBlock block = {.a = a + unit.row * lda,
                            .lda = lda,
                            .rows = unit.rows,
-                           .panels = gate.panels.data() + panel * gate.k * kPanel,
+                           .panels = gate.panels + panel * gate.k * kPanel,
                            .k = gate.k,
                            .columns = columns,
                            .c = out,
@@ -35,7 +35,7 @@ void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda,
                            .bias = bias_2F == nullptr ? nullptr : bias_2F + column,
                            .accumulate = false};
       matmul.block(block);
-      block.panels = up.panels.data() + panel * up.k * kPanel;
+      block.panels = up.panels + panel * up.k * kPanel;
       block.c = out + f;
       if (bias_2F != nullptr) block.bias += f;
       matmul.block(block);

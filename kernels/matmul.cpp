@@ -22,15 +22,11 @@ int64_t GridRows(int64_t row_tiles, int64_t panels, int64_t threads) {
 
 }  // namespace
 
-void PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
-                    PackedMatrix* packed) {
-  packed->k = k;
-  packed->n = n;
-  const int64_t panels = CeilDiv(n, kPanel);
-  packed->panels.Reserve(panels * k * kPanel);
-  ParallelFor(exec, panels, 1, [&](int64_t begin, int64_t end) {
+PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
+                            float* panels) {
+  ParallelFor(exec, CeilDiv(n, kPanel), 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      float* panel = packed->panels.data() + p * k * kPanel;
+      float* panel = panels + p * k * kPanel;
       const int64_t columns = std::min(kPanel, n - p * kPanel);
       if (columns < kPanel) std::fill_n(panel, k * kPanel, 0.0f);
       for (int64_t i0 = 0; i0 < k; i0 += 16) {  // 16 x 32 at a time: both sides stay in cache
@@ -42,6 +38,7 @@ void PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
       }
     }
   });
+  return {.k = k, .n = n, .panels = panels};
 }
 
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
@@ -52,7 +49,7 @@ void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const Pack
     kernels.block({.a = a + unit.row * lda,
                    .lda = lda,
                    .rows = unit.rows,
-                   .panels = b.panels.data() + unit.panel * b.k * kPanel,
+                   .panels = b.panels + unit.panel * b.k * kPanel,
                    .k = b.k,
                    .columns = std::min(unit.panels * kPanel, b.n - column),
                    .c = c + unit.row * ldc + column,

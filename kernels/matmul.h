@@ -6,7 +6,6 @@
 
 #include <cstdint>
 
-#include "common/buffer.h"
 #include "kernels/exec.h"
 
 namespace hone::kernels {
@@ -14,15 +13,19 @@ namespace hone::kernels {
 inline constexpr int64_t kPanel = 32;  // columns of a packed panel
 
 // The right-hand side B [k, n] of a product, in panels of 32 columns: panel p is [k][32], columns
-// past n zero.
+// past n zero. The memory is another's, so that many matrices can lie in one piece.
 struct PackedMatrix {
   int64_t k = 0, n = 0;
-  Buffer<float> panels;
+  const float* panels = nullptr;  // aligned to 64 bytes
 };
 
-// B[i][j] = w[j][i]: packs a linear layer's weight w [n, k] for  y = x wᵀ.
-void PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
-                    PackedMatrix* packed);
+// Floats that the panels of a matrix take.
+inline int64_t PackedSize(int64_t n, int64_t k) { return (n + kPanel - 1) / kPanel * kPanel * k; }
+
+// B[i][j] = w[j][i]: packs a linear layer's weight w [n, k] for  y = x wᵀ  into `panels`, of
+// PackedSize(n, k).
+PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
+                            float* panels);
 
 // c[m, n] = a[m, k] B (+ bias[n]); with `accumulate`, c is added to (the chain starts from c; no
 // bias then). lda/ldc: row strides in elements.

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "common/buffer.h"
 #include "flags.h"
 #include "kernels/matmul.h"
 #include "model_shapes.h"
@@ -35,11 +36,12 @@ struct Setting {
 class Weights {
  public:
   Weights(const Exec& exec, const Product& product, int64_t copies)
-      : packed_(static_cast<size_t>(copies)) {
-    for (PackedMatrix& packed : packed_) {
+      : panels_(static_cast<size_t>(copies * kernels::PackedSize(product.n, product.k))) {
+    for (int64_t i = 0; i < copies; ++i) {
       torch_.push_back(at::randn({product.n, product.k}));
-      const float* w = torch_.back().const_data_ptr<float>();
-      kernels::PackTransposed(exec, w, product.n, product.k, &packed);
+      float* panels = panels_.data() + i * kernels::PackedSize(product.n, product.k);
+      packed_.push_back(kernels::PackTransposed(exec, torch_.back().const_data_ptr<float>(),
+                                                product.n, product.k, panels));
     }
   }
   const PackedMatrix& NextPacked() { return packed_[hone_++ % packed_.size()]; }
@@ -47,6 +49,7 @@ class Weights {
   const at::Tensor& NextTorch() { return torch_[libtorch_++ % torch_.size()]; }
 
  private:
+  Buffer<float> panels_;  // in one piece, as those of a model
   std::vector<PackedMatrix> packed_;
   std::vector<at::Tensor> torch_;
   size_t hone_ = 0, libtorch_ = 0;

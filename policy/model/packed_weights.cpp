@@ -21,6 +21,57 @@ Registry& TheRegistry() {
   return registry;
 }
 
+// Rows of a tensor, or its elements where it has one axis.
+struct Tensor {
+  int64_t offset, rows;
+};
+
+// A matrix to be packed, and the tensors whose rows of k it has, one below the other.
+struct Source {
+  kernels::PackedMatrix* to;
+  int64_t k;
+  std::vector<Tensor> tensors;
+};
+
+int64_t Rows(const Source& source) {
+  int64_t rows = 0;
+  for (const Tensor& tensor : source.tensors) rows += tensor.rows;
+  return rows;
+}
+
+size_t PackedFloats(const Source& source) {
+  return static_cast<size_t>(kernels::PackedSize(Rows(source), source.k));
+}
+
+// In the order in which a forward reads them.
+std::vector<Source> Sources(const ModelConfig& config, const TensorOffsets& offsets,
+                            PackedModel* model) {
+  const int64_t d = config.hidden_size, q = config.q_dim(), kv = config.kv_dim(),
+                f = config.intermediate_size, g = config.expert_size;
+  std::vector<Source> sources;
+  for (size_t l = 0; l < offsets.layers.size(); ++l) {
+    const LayerOffsets& at = offsets.layers[l];
+    PackedLayer& layer = model->layers[l];
+    sources.push_back({&layer.qkv, d, {{at.q, q}, {at.k, kv}, {at.v, kv}}});
+    sources.push_back({&layer.o, q, {{at.o, d}}});
+    if (at.router == kAbsent) {
+      sources.push_back({&layer.gate, d, {{at.gate, f}}});
+      sources.push_back({&layer.up, d, {{at.up, f}}});
+      sources.push_back({&layer.down, f, {{at.down, d}}});
+    } else {
+      sources.push_back({&layer.router, d, {{at.router, config.num_experts}}});
+    }
+    layer.experts.resize(at.experts.size());
+    for (size_t e = 0; e < at.experts.size(); ++e) {
+      sources.push_back({&layer.experts[e].gate, d, {{at.experts[e].gate, g}}});
+      sources.push_back({&layer.experts[e].up, d, {{at.experts[e].up, g}}});
+      sources.push_back({&layer.experts[e].down, g, {{at.experts[e].down, d}}});
+    }
+  }
+  sources.push_back({&model->head, d, {{offsets.head, config.vocab_size}}});
+  return sources;
+}
+
 }  // namespace
 
 PackedWeights::PackedWeights(const ModelConfig& config, const TensorOffsets& offsets)
@@ -59,48 +110,47 @@ const PackedModel& PackedWeights::Get(const kernels::Exec& exec) {
 }
 
 void PackedWeights::Pack(const kernels::Exec& exec, PackedModel* model) {
-  const int64_t d = config_.hidden_size, q = config_.q_dim(), kv = config_.kv_dim(),
-                f = config_.intermediate_size;
-  // Of tensors (offset, size), one after the other.
-  struct Part {
-    int64_t offset, size;
-  };
-  const auto copy = [&](std::initializer_list<Part> parts, float* to) {
-    for (const Part& part : parts) to = std::copy_n(weights_ + part.offset, part.size, to);
-  };
   model->weights = weights_;
   model->layers.resize(offsets_.layers.size());
-  stack_.Reserve(static_cast<size_t>((q + 2 * kv) * d));
+  const std::vector<Source> sources = Sources(config_, offsets_, model);
+  size_t floats = 0;
+  for (const Source& source : sources) floats += PackedFloats(source);
+  model->panels.Reserve(floats);
+  float* panels = model->panels.data();
+  for (const Source& source : sources) {
+    const float* rows = weights_ + source.tensors[0].offset;
+    if (source.tensors.size() > 1) {
+      stack_.Reserve(static_cast<size_t>(Rows(source) * source.k));
+      rows = stack_.data();
+      float* to = stack_.data();
+      for (const Tensor& tensor : source.tensors) {
+        to = std::copy_n(weights_ + tensor.offset, tensor.rows * source.k, to);
+      }
+    }
+    *source.to = PackTransposed(exec, rows, Rows(source), source.k, panels);
+    panels += PackedFloats(source);
+  }
+  CopyBiases(model);
+}
+
+void PackedWeights::CopyBiases(PackedModel* model) {
+  const int64_t q = config_.q_dim(), kv = config_.kv_dim(), f = config_.intermediate_size;
+  // Of tensors (offset, size), one after the other.
+  const auto copy = [&](std::initializer_list<Tensor> parts, Buffer<float>* to) {
+    int64_t size = 0;
+    for (const Tensor& part : parts) size += part.rows;
+    to->Reserve(static_cast<size_t>(size));
+    float* end = to->data();
+    for (const Tensor& part : parts) end = std::copy_n(weights_ + part.offset, part.rows, end);
+  };
   for (size_t l = 0; l < offsets_.layers.size(); ++l) {
     const LayerOffsets& at = offsets_.layers[l];
     PackedLayer& layer = model->layers[l];
-    copy({{at.q, q * d}, {at.k, kv * d}, {at.v, kv * d}}, stack_.data());
-    PackTransposed(exec, stack_.data(), q + 2 * kv, d, &layer.qkv);
-    PackTransposed(exec, weights_ + at.o, d, q, &layer.o);
-    if (at.router == kAbsent) {
-      PackTransposed(exec, weights_ + at.gate, f, d, &layer.gate);
-      PackTransposed(exec, weights_ + at.up, f, d, &layer.up);
-      PackTransposed(exec, weights_ + at.down, d, f, &layer.down);
-    } else {
-      PackTransposed(exec, weights_ + at.router, config_.num_experts, d, &layer.router);
-    }
-    layer.experts.resize(at.experts.size());
-    for (size_t e = 0; e < at.experts.size(); ++e) {
-      const int64_t g = config_.expert_size;
-      PackTransposed(exec, weights_ + at.experts[e].gate, g, d, &layer.experts[e].gate);
-      PackTransposed(exec, weights_ + at.experts[e].up, g, d, &layer.experts[e].up);
-      PackTransposed(exec, weights_ + at.experts[e].down, d, g, &layer.experts[e].down);
-    }
     if (config_.qkv_bias) {
-      layer.qkv_bias.Reserve(static_cast<size_t>(q + 2 * kv));
-      copy({{at.q_bias, q}, {at.k_bias, kv}, {at.v_bias, kv}}, layer.qkv_bias.data());
+      copy({{at.q_bias, q}, {at.k_bias, kv}, {at.v_bias, kv}}, &layer.qkv_bias);
     }
-    if (config_.mlp_bias) {
-      layer.gate_up_bias.Reserve(static_cast<size_t>(2 * f));
-      copy({{at.gate_bias, f}, {at.up_bias, f}}, layer.gate_up_bias.data());
-    }
+    if (config_.mlp_bias) copy({{at.gate_bias, f}, {at.up_bias, f}}, &layer.gate_up_bias);
   }
-  PackTransposed(exec, weights_ + offsets_.head, config_.vocab_size, d, &model->head);
 }
 
 }  // namespace hone

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/buffer.h"
 #include "kernels/matmul.h"
 #include "policy/model/tensor_offsets.h"
 
@@ -26,6 +27,9 @@ struct PackedModel {
   const float* weights = nullptr;  // what it was packed from
   std::vector<PackedLayer> layers;
   kernels::PackedMatrix head;
+  // All panels, one matrix behind the other: one allocation has huge pages, which many small ones
+  // had not.
+  Buffer<float> panels;
 };
 
 // Packs when the first product of a version asks for it, with the asking thread's pool. Backends of
@@ -43,6 +47,7 @@ class PackedWeights {
 
  private:
   void Pack(const kernels::Exec& exec, PackedModel* model);
+  void CopyBiases(PackedModel* model);
 
   const ModelConfig config_;
   const TensorOffsets offsets_;

@@ -1,5 +1,6 @@
 #include "kernels/matmul.h"
 
+#include "common/buffer.h"
 #include "every_exec.h"
 #include "kernels/gated_matmul.h"
 
@@ -32,13 +33,23 @@ struct Problem {
   std::vector<float> a, b_KN, bias, c;
 };
 
-// Packs b [k, n].
-void Pack(const Exec& exec, const float* b_KN, int64_t k, int64_t n, PackedMatrix* packed) {
+// A matrix with its memory.
+struct Packed : PackedMatrix {
+  Buffer<float> memory;
+};
+
+// Packs b [k, n] into memory that was used before: what it held must not show in the padding.
+Packed Pack(const Exec& exec, const float* b_KN, int64_t k, int64_t n) {
   std::vector<float> b_NK(n * k);
   for (int64_t i = 0; i < k; ++i) {
     for (int64_t j = 0; j < n; ++j) b_NK[j * k + i] = b_KN[i * n + j];
   }
-  PackTransposed(exec, b_NK.data(), n, k, packed);
+  Packed packed;
+  packed.memory.Reserve(PackedSize(n, k));
+  std::fill(packed.memory.begin(), packed.memory.end(), 7.0f);
+  static_cast<PackedMatrix&>(packed) =
+      PackTransposed(exec, b_NK.data(), n, k, packed.memory.data());
+  return packed;
 }
 
 class MatmulTest : public testing::TestWithParam<Shape> {};
@@ -56,8 +67,7 @@ TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
       reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.ldc,
                         bias, accumulate);
       ForEveryExec([&](const Exec& exec) {
-        PackedMatrix packed;
-        Pack(exec, p.b_KN.data(), p.k, p.n, &packed);
+        const Packed packed = Pack(exec, p.b_KN.data(), p.k, p.n);
         std::vector<float> c = p.c;
         Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias, accumulate);
         ExpectSameBits(expected, c);
@@ -76,12 +86,8 @@ TEST_P(MatmulTest, PackingFillsPanelsOf32Columns) {
     }
   }
   ForEveryExec([&](const Exec& exec) {
-    PackedMatrix packed;
-    // The buffer is used again: what it held before must not show in the padding.
-    const std::vector<float> old = RandomFloats(4096, 9);
-    PackTransposed(exec, old.data(), 64, 64, &packed);
-    Pack(exec, p.b_KN.data(), p.k, p.n, &packed);
-    ExpectSameBits(expected, std::vector<float>(packed.panels.begin(), packed.panels.end()));
+    const Packed packed = Pack(exec, p.b_KN.data(), p.k, p.n);
+    ExpectSameBits(expected, std::vector<float>(packed.memory.begin(), packed.memory.end()));
   });
 }
 
@@ -116,9 +122,8 @@ TEST_P(MatmulTest, GatedProductsAreTheBitsOfProductAndActivation) {
   }
   reference::Gated(Gate::kGeluTanh, biased.data(), p.m, p.n, biased_act.data());
   ForEveryExec([&](const Exec& exec) {
-    PackedMatrix gate, up;
-    Pack(exec, p.b_KN.data(), p.k, p.n, &gate);
-    Pack(exec, up_KN.data(), p.k, p.n, &up);
+    const Packed gate = Pack(exec, p.b_KN.data(), p.k, p.n),
+                 up = Pack(exec, up_KN.data(), p.k, p.n);
     std::vector<float> both(gate_up.size()), out(act.size());
     MatmulGated(exec, Gate::kSilu, p.a.data(), p.lda, p.m, gate, up, both.data(), out.data());
     ExpectSameBits(gate_up, both);
@@ -152,8 +157,7 @@ TEST(MatmulTest, AMultiplyAndAddRoundsOnceOnEveryIsa) {
   const float c = 1 + 0x1p-23f;
   const std::vector<float> a = {1, (1 + 0x1p-23f) * 0x1p-12f}, b = {c, (1 - 0x1p-23f) * 0x1p-12f};
   ForEveryExec([&](const Exec& exec) {
-    PackedMatrix packed;
-    Pack(exec, b.data(), 2, 1, &packed);
+    const Packed packed = Pack(exec, b.data(), 2, 1);
     float sum;
     Matmul(exec, a.data(), 2, 1, packed, &sum, 1);
     EXPECT_EQ(sum, c);
@@ -163,8 +167,7 @@ TEST(MatmulTest, AMultiplyAndAddRoundsOnceOnEveryIsa) {
 TEST(MatmulTest, ARowsBitsDoNotDependOnTheOtherRows) {
   const Problem p({64, 300, 200});
   ForEveryExec([&](const Exec& exec) {
-    PackedMatrix packed;
-    Pack(exec, p.b_KN.data(), p.k, p.n, &packed);
+    const Packed packed = Pack(exec, p.b_KN.data(), p.k, p.n);
     std::vector<float> whole(p.m * p.n);
     Matmul(exec, p.a.data(), p.lda, p.m, packed, whole.data(), p.n);
     for (int64_t batch : {1, 2, 5, 8, 31}) {
