@@ -134,7 +134,7 @@ TEST(GgmlTypesTest, Q8RoundsToTheNearestMultiple) {
 }
 
 TEST_F(GgufTest, WeightsComeBackInTheLayoutsOrder) {
-  for (const char* architecture : {"LlamaForCausalLM", "Qwen2ForCausalLM"}) {
+  for (const char* architecture : {"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3MoeForCausalLM"}) {
     const ModelFolder model = SmallPolicy(architecture);
     for (const GgmlType type : {GgmlType::kF32, GgmlType::kF16, GgmlType::kBf16, GgmlType::kQ8_0}) {
       const auto tensors = MakeGgufTensors(model.config, model.layout, model.weights->data, type);

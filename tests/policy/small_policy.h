@@ -15,7 +15,15 @@ inline ModelFolder SmallPolicy(const std::string& architecture) {
       std::filesystem::path(HONE_SOURCE_DIR) / "configs" / "quickstart";
   Json config = ReadJson(source / "model.json");
   config["architectures"] = {architecture};
-  config["model_type"] = architecture == "LlamaForCausalLM" ? "llama" : "qwen2";
+  config["model_type"] = architecture == "LlamaForCausalLM"   ? "llama"
+                         : architecture == "Qwen2ForCausalLM" ? "qwen2"
+                                                              : "qwen3_moe";
+  if (config["model_type"] == "qwen3_moe") {
+    config.update({{"num_experts", 3},
+                   {"num_experts_per_tok", 2},
+                   {"moe_intermediate_size", 40},
+                   {"norm_topk_prob", true}});
+  }
   config["num_hidden_layers"] = 1;
   config["vocab_size"] = 264;
   ModelFolder model;
