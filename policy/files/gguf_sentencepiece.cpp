@@ -70,7 +70,8 @@ bool PutsSpaceBefore(const Json& tokenizer) {
     if (type == "Metaspace" && !before) {
       CheckMetaspace(*step);
       replaced = true;
-    } else if (type != "Split" || !IsString(*step, " ") || !replaced) {
+    } else if (type != "Split" || !IsString(*step, " ") || Get(*step, "invert") == true ||
+               !replaced) {
       // (Where no space is left, a split at spaces does nothing: Gemma.)
       RefuseTokenizer("tokenizer.json: pre_tokenizer",
                       fmt::format("llama.cpp has no {} here", Dump(*step)));

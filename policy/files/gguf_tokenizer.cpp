@@ -25,48 +25,14 @@ const Json& Get(const Json& object, const std::string& key) {
   return TokenizerJson::Get(object, key);
 }
 
-// What the post-processor puts before and after a text.
-struct AddedEnds {
-  bool bos = false, eos = false;
-};
-AddedEnds EndsOf(const Json& processor, const std::optional<int32_t>& bos,
-                 const std::optional<int32_t>& eos) {
-  AddedEnds ends;
-  const Json& type = Get(processor, "type");
-  const std::string where = "tokenizer.json: post_processor";
-  if (type == "Sequence") {
-    for (const Json& part : Get(processor, "processors")) {
-      const AddedEnds more = EndsOf(part, bos, eos);
-      ends.bos |= more.bos;
-      ends.eos |= more.eos;
-    }
-  } else if (type == "TemplateProcessing") {
-    bool text_seen = false;
-    for (const Json& part : Get(processor, "single")) {
-      if (part.contains("Sequence")) {
-        text_seen = true;
-        continue;
-      }
-      const Json& id = Get(Get(part, "SpecialToken"), "id");
-      const Json& ids =
-          Get(Get(Get(processor, "special_tokens"), id.is_string() ? id.get<std::string>() : ""),
-              "ids");
-      const bool is_bos = bos && ids == Json::array({*bos}),
-                 is_eos = eos && ids == Json::array({*eos});
-      if (!text_seen && is_bos && !ends.bos) {
-        ends.bos = true;
-      } else if (text_seen && is_eos && !ends.eos) {
-        ends.eos = true;
-      } else {
-        RefuseTokenizer(
-            where,
-            fmt::format("adds {}, which is neither BOS before nor EOS after a text", Dump(id)));
-      }
-    }
-  } else if (!type.is_null() && type != "ByteLevel") {
-    RefuseTokenizer(where, fmt::format("llama.cpp has no {}", Dump(type)));
-  }
-  return ends;
+// Whether what the post-processor puts at an end of a text is the one token that llama.cpp can.
+bool AddsToken(const std::vector<int32_t>& ids, const std::optional<int32_t>& token,
+               const char* what) {
+  if (ids.empty()) return false;
+  if (ids.size() == 1 && ids[0] == token) return true;
+  RefuseTokenizer(
+      "tokenizer.json: post_processor",
+      fmt::format("adds [{}], where llama.cpp adds {} or nothing", fmt::join(ids, ", "), what));
 }
 
 std::optional<int32_t> SpecialId(const ModelFolder& model, const Json& config, const char* key,
@@ -79,8 +45,7 @@ std::optional<int32_t> SpecialId(const ModelFolder& model, const Json& config, c
   return fallback >= 0 ? std::optional(fallback) : std::nullopt;
 }
 
-void AddSpecialIds(const ModelFolder& model, const Json& tokenizer, const Json& config,
-                   GgufMetadata* metadata) {
+void AddSpecialIds(const ModelFolder& model, const Json& config, GgufMetadata* metadata) {
   const GenerationConfig& generation = model.generation;
   const auto add = [&](const char* key, const std::optional<int32_t>& id) {
     if (id)
@@ -104,12 +69,14 @@ void AddSpecialIds(const ModelFolder& model, const Json& tokenizer, const Json& 
   const auto eos = SpecialId(model, config, "eos_token", generation.eos_token_ids[0]);
   add("bos", bos);
   add("padding", SpecialId(model, config, "pad_token", generation.pad_token_id));
-  AddedEnds ends = EndsOf(Get(tokenizer, "post_processor"), bos, eos);
-  if (ends.eos && eos != generation.eos_token_ids[0])
+  const TextEnds& ends = model.tokenizer->ends();
+  const bool adds_bos = AddsToken(ends.before, bos, "BOS before a text"),
+             adds_eos = AddsToken(ends.behind, eos, "EOS behind it");
+  if (adds_eos && eos != generation.eos_token_ids[0])
     RefuseTokenizer("tokenizer.json: post_processor",
                     "adds another EOS than generation_config.json's first");
-  metadata->emplace_back("tokenizer.ggml.add_bos_token", ends.bos);
-  metadata->emplace_back("tokenizer.ggml.add_eos_token", ends.eos);
+  metadata->emplace_back("tokenizer.ggml.add_bos_token", adds_bos);
+  metadata->emplace_back("tokenizer.ggml.add_eos_token", adds_eos);
 }
 
 void AddChatTemplates(const ModelFolder& model, const Json& config, GgufMetadata* metadata) {
@@ -167,7 +134,7 @@ void AddGgufTokenizer(const ModelFolder& model, GgufMetadata* metadata) {
   } else {
     AddByteLevelBpe(model, tokenizer, std::move(vocabulary), metadata);
   }
-  AddSpecialIds(model, tokenizer, config, metadata);
+  AddSpecialIds(model, config, metadata);
   AddChatTemplates(model, config, metadata);
 }
 

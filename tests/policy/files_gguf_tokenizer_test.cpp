@@ -43,8 +43,18 @@ TEST(GgufTokenizerTest, WhatLlamaCppCannotCutAlikeIsRefused) {
   EXPECT_EQ(refusal("/normalizer", {{"type", "NFC"}}), "accepted");
   EXPECT_THAT(refusal("/added_tokens/2/lstrip", true), HasSubstr("no lstrip"));
   EXPECT_THAT(refusal("/added_tokens/2/content", "[PAD263]"), HasSubstr("two tokens"));
-  EXPECT_THAT(refusal("/post_processor", {{"type", "BertProcessing"}}),
-              HasSubstr("BertProcessing"));
+  const auto ends = [](const TextEnds& asked) {
+    return TokenizerRefusal([&](ModelFolder* model, Json* json) {
+      (*json)["post_processor"] = {{"type", "BertProcessing"},
+                                   {"cls", {"x", asked.before[0]}},
+                                   {"sep", {"y", asked.behind[0]}}};
+      model->tokenizer = Tokenizer::Parse(json->dump(), "tokenizer.json");
+      model->generation.bos_token_id = 0;
+    });
+  };
+  EXPECT_EQ(ends({{0}, {1}}), "accepted");
+  EXPECT_THAT(ends({{2}, {1}}), HasSubstr("adds [2], where llama.cpp adds BOS"));
+  EXPECT_THAT(ends({{0}, {0}}), HasSubstr("adds [0], where llama.cpp adds EOS"));
   EXPECT_THAT(
       TokenizerRefusal([](ModelFolder* model, Json*) { model->generation.eos_token_ids = {}; }),
       HasSubstr("eos_token_id"));
@@ -86,6 +96,7 @@ TEST(GgufTokenizerTest, SaysWhatTheFilesSay) {
       {"special_tokens",
        {{"<|pad|>", {{"id", "<|pad|>"}, {"ids", {0}}, {"tokens", {"<|pad|>"}}}}}}};
   model.companions[1].second = tokenizer.dump();
+  model.tokenizer = Tokenizer::Parse(tokenizer.dump(), "tokenizer.json");
   model.generation = {.eos_token_ids = {1, 5}, .pad_token_id = 0, .bos_token_id = 0};
   model.companions.emplace_back("chat_template.jinja", "{{ messages }}");
   GgufMetadata metadata;
