@@ -128,12 +128,12 @@ struct Result {
 // Writes to `staged`, reads it back, compares bits, runs what was read. The weights of `model` are
 // let go once they are written, so that no more than two copies are in memory at a time.
 Result WriteAndCheck(const Plan& plan, const Options& options, const fs::path& staged,
-                     std::shared_ptr<const Weights> rounded, ModelFolder* model) {
+                     const GgufMetadata& metadata, std::shared_ptr<const Weights> rounded,
+                     ModelFolder* model) {
   std::shared_ptr<const Weights> read;
   Probe meant;
-  size_t written = model->layout.tensors.size();  // GGUF may have more: factors of frequencies
+  size_t written = model->layout.tensors.size();  // GGUF stacks experts, and has rotary factors
   if (plan.gguf) {
-    const GgufMetadata metadata = MakeGgufMetadata(*model, plan.type);
     const auto tensors =
         MakeGgufTensors(model->config, model->layout, model->weights->data, plan.type);
     WriteGguf(staged, metadata, tensors);
@@ -172,12 +172,13 @@ void CountFiles(const fs::path& output, Result* result) {
 void RunExport(const Options& options) {
   const Plan plan = MakePlan(options);
   ModelFolder model = LoadModelFolder(options.checkpoint, /*with_weights=*/true, options.threads);
-  if (plan.gguf) MakeGgufMetadata(model, plan.type);  // what GGUF cannot express shows at once
+  GgufMetadata metadata;  // first of all: what GGUF cannot express shows at once
+  if (plan.gguf) metadata = MakeGgufMetadata(model, plan.type);
   const Probe policy = RunProbe(model.config, model.weights, options.threads);
   std::shared_ptr<const Weights> rounded = Rounded(plan, model, options.threads);
   Result result;
   const auto write = [&](const fs::path& staged) {
-    result = WriteAndCheck(plan, options, staged, std::move(rounded), &model);
+    result = WriteAndCheck(plan, options, staged, metadata, std::move(rounded), &model);
   };
   if (plan.one_file) {
     WriteFileAtomically(plan.output, write);

@@ -35,7 +35,7 @@ std::vector<int32_t> ReadPrompt(const RowPlace& place, const std::string& source
     place.Fail("expected \"prompt\" (text), \"messages\" or \"tokens\" (ids), found none of them");
   }
   std::vector<int32_t> tokens =
-      text       ? ReadText(place, "prompt", json.at("prompt"), folder)
+      text       ? ReadPromptText(place, "prompt", json.at("prompt"), folder)
       : messages ? ReadMessages(place, source, chat, folder)
                  : ReadTokenIds(place, "tokens", json.at("tokens"), folder.config.vocab_size);
   if (tokens.empty()) place.Fail("the prompt is empty");

@@ -100,8 +100,12 @@ std::vector<int32_t> ReadTokenIds(const RowPlace& place, const std::string& key,
   return tokens;
 }
 
-std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, const Json& json,
-                              const ModelFolder& folder) {
+namespace {
+
+// `encode` is Tokenizer's for this kind of text.
+std::vector<int32_t> ReadTextBy(std::vector<int32_t> (Tokenizer::*encode)(std::string_view) const,
+                                const RowPlace& place, const std::string& key, const Json& json,
+                                const ModelFolder& folder) {
   if (!json.is_string()) {
     place.Fail(fmt::format("\"{}\": expected text, found {}", key, json.type_name()));
   }
@@ -109,7 +113,7 @@ std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, con
     place.Fail(fmt::format("\"{}\" is text, but {} has no tokenizer.json: give token ids", key,
                            folder.path.string()));
   }
-  std::vector<int32_t> tokens = folder.tokenizer->Encode(json.get_ref<const std::string&>());
+  std::vector<int32_t> tokens = (*folder.tokenizer.*encode)(json.get_ref<const std::string&>());
   for (const int32_t token : tokens) {
     if (token >= folder.config.vocab_size) {
       place.Fail(
@@ -118,6 +122,18 @@ std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, con
     }
   }
   return tokens;
+}
+
+}  // namespace
+
+std::vector<int32_t> ReadPromptText(const RowPlace& place, const std::string& key, const Json& json,
+                                    const ModelFolder& folder) {
+  return ReadTextBy(&Tokenizer::EncodePrompt, place, key, json, folder);
+}
+
+std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, const Json& json,
+                              const ModelFolder& folder) {
+  return ReadTextBy(&Tokenizer::Encode, place, key, json, folder);
 }
 
 std::vector<int32_t> ReadMessages(const RowPlace& place, const std::string& text, ChatPrompts& chat,

@@ -55,7 +55,10 @@ ChatPrompts MakeChatPrompts(const ChatFlags& flags, const ModelFolder& folder);
 // vocab_size - 1.
 std::vector<int32_t> ReadTokenIds(const RowPlace& place, const std::string& key, const Json& json,
                                   int64_t vocab_size);
-// The text at `key` as tokens. Throws FileError when it is no text, or the model has no tokenizer.
+// The text at `key` as tokens: a prompt's with the BOS that the tokenizer puts before a text.
+// Throws FileError when it is no text, or the model has no tokenizer.
+std::vector<int32_t> ReadPromptText(const RowPlace& place, const std::string& key, const Json& json,
+                                    const ModelFolder& folder);
 std::vector<int32_t> ReadText(const RowPlace& place, const std::string& key, const Json& json,
                               const ModelFolder& folder);
 

@@ -56,7 +56,7 @@ Scored ReadScored(const RowPlace& place, const std::string& source, const ModelF
         place, ReadTokenIds(place, "prompt_tokens", json.at("prompt_tokens"), vocab),
         ReadTokenIds(place, "completion_tokens", json.at("completion_tokens"), vocab));
   } else if (json.contains("prompt") && json.contains("completion")) {
-    scored = JoinCompletion(place, ReadText(place, "prompt", json.at("prompt"), folder),
+    scored = JoinCompletion(place, ReadPromptText(place, "prompt", json.at("prompt"), folder),
                             ReadText(place, "completion", json.at("completion"), folder));
   } else if (json.contains("messages") && json.contains("completion")) {
     scored = JoinCompletion(place, ReadMessages(place, source, chat, folder),

@@ -18,14 +18,16 @@ struct Options {
   std::string model;
   bool decode = false;
   bool skip_special = false;
+  bool add_special = false;
   bool chat = false;
   bool no_generation_prompt = false;
   std::string chat_date;
 };
 
-Json EncodeLine(const Tokenizer& tokenizer, const Json& value) {
+Json EncodeLine(const Tokenizer& tokenizer, const Json& value, bool add_special) {
   if (!value.is_string()) throw UsageError("expected a JSON string");
-  return tokenizer.Encode(value.get_ref<const std::string&>());
+  const auto& text = value.get_ref<const std::string&>();
+  return add_special ? tokenizer.EncodeWithSpecials(text) : tokenizer.Encode(text);
 }
 
 Json DecodeLine(const Tokenizer& tokenizer, const Json& value, bool skip_special) {
@@ -58,7 +60,7 @@ Json AnswerLine(const Tokenizer& tokenizer, ChatPrompts& chat, const std::string
   const Json value = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) throw UsageError("expected one JSON value a line");
   if (options.decode) return DecodeLine(tokenizer, value, options.skip_special);
-  return EncodeLine(tokenizer, value);
+  return EncodeLine(tokenizer, value, options.add_special);
 }
 
 void Tokenize(const Options& options) {
@@ -103,6 +105,11 @@ void AddTokenizeCommand(CLI::App& program) {
   command
       ->add_flag("--skip-special", options->skip_special, "leave out special tokens (EOS, padding)")
       ->needs(decode);
+  command
+      ->add_flag("--add-special", options->add_special,
+                 "add what the tokenizer puts around a text (BOS, EOS), as prompts get it before "
+                 "them")
+      ->excludes(decode);
   CLI::Option* chat =
       command->add_flag("--chat", options->chat, "messages to text and ids, by the chat template")
           ->excludes(decode);

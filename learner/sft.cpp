@@ -135,7 +135,7 @@ Learner::Example ReadExample(const RowReader& row, const std::string& text, cons
     example = ReadChatExample(row, ParseChatRow(text, data), data, model, chat);
   } else {
     const Tokenizer& tokenizer = NeedTokenizer(model);
-    example.prompt_tokens = tokenizer.Encode(row.Prompt(data, prompt_template));
+    example.prompt_tokens = tokenizer.EncodePrompt(row.Prompt(data, prompt_template));
     example.completion_tokens = tokenizer.Encode(row.Text("completion"));
     EndCompletion(model, &example.completion_tokens);
   }

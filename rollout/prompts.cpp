@@ -80,13 +80,17 @@ class PromptReader {
  private:
   void ReadPrompt(const RowPlace& place, const Json& json, const std::string& text,
                   PromptRow* row) const {
-    if (!template_.empty()) return Encode(data_.system_prompt + template_.Fill(place, json), row);
+    if (!template_.empty())
+      return EncodeText(place, data_.system_prompt + template_.Fill(place, json), row);
     if (const auto prompt = json.find(data_.prompt_column); prompt != json.end()) {
-      return Encode(data_.system_prompt + PromptText(place, *prompt, data_.prompt_column), row);
+      const std::string asked = PromptText(place, *prompt, data_.prompt_column);
+      return EncodeText(place, data_.system_prompt + asked, row);
     }
     const auto ids = json.find("tokens");
     if (ids == json.end() && json.contains(data_.messages_column)) {
-      return Encode(RenderMessages(place, text), row);
+      row->prompt = RenderMessages(place, text);
+      row->prompt_tokens = tokenizer_.Encode(row->prompt);  // a BOS is the template's to write
+      return;
     }
     if (ids == json.end()) FailWithoutPrompt(place, json, data_);
     row->prompt_tokens = tokenizer_.Encode(data_.system_prompt);
@@ -104,9 +108,10 @@ class PromptReader {
     }
   }
 
-  void Encode(std::string prompt, PromptRow* row) const {
+  void EncodeText(const RowPlace& place, std::string prompt, PromptRow* row) const {
+    if (prompt.empty()) place.Fail("the prompt is empty", kNoPrompt);
     row->prompt = std::move(prompt);
-    row->prompt_tokens = tokenizer_.Encode(row->prompt);
+    row->prompt_tokens = tokenizer_.EncodePrompt(row->prompt);
   }
 
   void CheckLength(const RowPlace& place, const PromptRow& row) const {

@@ -29,10 +29,11 @@ struct PromptSet {
 };
 
 // Reads data files (rollout/data_set.h, by data.on_error). A row's prompt is data.prompt_template
-// filled in, or the text in data.prompt_column, or "tokens": ids, or the messages in
-// data.messages_column, which `chat` renders. Throws FileError naming the line or row: no JSON
-// object, no prompt or an empty one, messages that the chat template refuses, no answer where
-// data.answer_from needs it, or a prompt longer than max_prompt_length tokens (0: no limit).
+// filled in, or the text in data.prompt_column, both with the BOS that the tokenizer puts before a
+// text; or "tokens": ids, or the messages in data.messages_column, which `chat` renders. Throws
+// FileError naming the line or row: no JSON object, no prompt or an empty one, messages that the
+// chat template refuses, no answer where data.answer_from needs it, or a prompt longer than
+// max_prompt_length tokens (0: no limit).
 PromptSet ReadPrompts(const std::vector<std::string>& files, const DataSection& data,
                       const Tokenizer& tokenizer, ChatPrompts& chat, int64_t max_prompt_length);
 

@@ -113,7 +113,7 @@ void ReadLongRope(const ConfigReader& rope, double ratio, ModelConfig* config) {
   RopeScaling& scaling = config->rope_scaling;
   const int64_t frequencies = config->turned_dim() / 2;
   scaling.short_factor = Factors(rope, "short_factor", frequencies);
-  Factors(rope, "long_factor", frequencies);
+  scaling.long_factor = Factors(rope, "long_factor", frequencies);
   scaling.factor = rope.Number("factor", ratio, 0, kMostFactor);
   const double original = scaling.original_positions;
   if (original < 2) rope.Fail("original_max_position_embeddings", "expected at least 2");

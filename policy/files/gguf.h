@@ -19,13 +19,14 @@ namespace hone {
 
 // The types of value that an exported policy needs.
 using GgufValue = std::variant<uint32_t, float, bool, std::string, std::vector<int32_t>,
-                               std::vector<std::string>>;
+                               std::vector<float>, std::vector<std::string>>;
 using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;  // as written
 
 // A tensor to write.
 struct GgufTensor {
   std::string name;
-  std::vector<int64_t> shape;  // [rows, columns] or [columns]; the file holds it reversed
+  // [rows, columns], [columns] or [matrices, rows, columns]; the file holds it reversed.
+  std::vector<int64_t> shape;
   GgmlType type = GgmlType::kF32;
   std::span<const float> data;
   // Rows of a head whose two halves the file holds in turn (row 0, row half, row 1, …), as
@@ -33,11 +34,15 @@ struct GgufTensor {
   int64_t interleaved_head = 0;
   float offset = 0;                                      // added to every number in the file
   std::shared_ptr<const std::vector<float>> owner = {};  // of `data`, where no layout has it
+  int64_t begin = -1;  // of `data` in the flat array of a policy; -1: it has none there
+  // Of matrices that the file stacks and the array has apart (experts): where the next one begins.
+  int64_t stride = 0;
 
   // A vector is one row; one whose numbers belong to rows that are interleaved is a column.
   int64_t columns() const { return shape.size() == 1 && interleaved_head > 0 ? 1 : shape.back(); }
-  int64_t rows() const { return shape.size() == 2 || interleaved_head > 0 ? shape.front() : 1; }
-  int64_t SourceRow(int64_t row) const;  // which row of `data` the file's `row` is
+  int64_t rows() const;
+  int64_t SourceRow(int64_t row) const;  // which row of its matrix the file's `row` is
+  size_t SourceAt(int64_t row) const;    // where in `data` it begins
   // Numbers of `data` as the file's type will hold them; with an offset, in `scratch`.
   std::span<const float> Shifted(std::span<const float> numbers, std::vector<float>* scratch) const;
 };

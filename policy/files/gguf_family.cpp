@@ -12,10 +12,15 @@ namespace hone {
 namespace {
 
 // Of rotary scaling, llama.cpp stretches by one factor or as YaRN for every architecture; factors
-// of each frequency it has for "llama" alone.
-constexpr RopeType kLlamaScaling[] = {RopeType::kLinear, RopeType::kYarn, RopeType::kLlama3},
+// of each frequency it has for "llama" and "phi3".
+constexpr RopeType kLlamaScaling[] = {RopeType::kLinear, RopeType::kYarn, RopeType::kLlama3,
+                                      RopeType::kLongRope},
+                   kPhi3Scaling[] = {RopeType::kLongRope},
                    kQwenScaling[] = {RopeType::kLinear, RopeType::kYarn},
                    kGemmaScaling[] = {RopeType::kLinear};
+
+constexpr int64_t kMostExperts = 1024;  // LLAMA_MAX_EXPERTS
+constexpr double kContextStep = 256;    // tokens; llama.cpp rounds a context up to multiples of it
 
 constexpr GgufFamily kFamilies[] = {
     {.architecture = "LlamaForCausalLM",
@@ -35,9 +40,13 @@ constexpr GgufFamily kFamilies[] = {
      .square_attention = true,
      .qkv_bias = true},
     {.architecture = "Qwen3ForCausalLM", .name = "qwen3", .scaling = kQwenScaling},
+    {.architecture = "Qwen3MoeForCausalLM",
+     .name = "qwen3moe",
+     .scaling = kQwenScaling,
+     .experts = true},
     {.architecture = "Phi3ForCausalLM",
      .name = "phi3",
-     .scaling = {},
+     .scaling = kPhi3Scaling,
      .partial_rope = true,
      .square_attention = true},
     {.architecture = "Gemma2ForCausalLM",
@@ -100,7 +109,7 @@ const char* NameOf(RopeType type) {
 void CheckScaling(const GgufFamily& family, const RopeScaling& scaling) {
   // Every setting: one that is added does not compile before it has its place here.
   const auto& [type, factor, original_positions, low_freq_factor, high_freq_factor, beta_fast,
-               beta_slow, truncate, short_factor, attention_factor] = scaling;
+               beta_slow, truncate, short_factor, long_factor, attention_factor] = scaling;
   const auto& known = family.scaling;
   if (type != RopeType::kDefault && std::find(known.begin(), known.end(), type) == known.end())
     Fail(family, "rope_type", fmt::format("rotary scaling of type \"{}\"", NameOf(type)));
@@ -109,24 +118,23 @@ void CheckScaling(const GgufFamily& family, const RopeScaling& scaling) {
     if (beta_slow != 1) Fail(family, "beta_slow", fmt::format("{}, where 1 is meant", beta_slow));
     if (!truncate) Fail(family, "truncate", "a ramp of YaRN that ends between dimensions");
   }
-  if (type != RopeType::kYarn && attention_factor != 1)
+  if (type == RopeType::kLongRope && std::fmod(original_positions, kContextStep) != 0) {
+    Fail(family, "original_max_position_embeddings",
+         fmt::format("{}, where contexts are multiples of {} and a longer one takes the long "
+                     "factors",
+                     original_positions, kContextStep));
+  }
+  if (type != RopeType::kYarn && type != RopeType::kLongRope && attention_factor != 1)
     Fail(family, "attention_factor",
          fmt::format("a factor of {} of cos and sin", attention_factor));
 }
 
-// Windows count where a sequence can be longer than one.
+// Of a family whose architecture has windows; GgufContextLength sees to the others.
 void CheckWindows(const GgufFamily& family, const ModelConfig& config) {
+  if (family.window_period == 0) return;
   int32_t shared = 0;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     const int32_t window = config.window(layer);
-    if (family.window_period == 0) {
-      if (window > 0 && window < config.max_position_embeddings) {
-        Fail(family, "sliding_window",
-             fmt::format("a window of {} where sequences have up to {} tokens", window,
-                         config.max_position_embeddings));
-      }
-      continue;
-    }
     const bool slides = layer % family.window_period < family.window_period - 1;
     if (slides != (window > 0)) {
       Fail(family, config.windows.empty() ? "sliding_window" : "layer_types",
@@ -136,6 +144,23 @@ void CheckWindows(const GgufFamily& family, const ModelConfig& config) {
       Fail(family, "sliding_window", fmt::format("windows of {} and {}", shared, window));
     shared = std::max(shared, window);
   }
+}
+
+void CheckExperts(const GgufFamily& family, const ModelConfig& config) {
+  if (!family.experts) {
+    if (!config.sparse.empty())
+      Fail(family, "num_experts", fmt::format("{} experts", config.num_experts));
+    return;
+  }
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    if (!config.has_experts(layer))
+      Fail(family, "mlp_only_layers", fmt::format("layer {} without experts", layer));
+  }
+  if (config.num_experts < 2 || config.num_experts > kMostExperts) {
+    Fail(family, "num_experts",
+         fmt::format("{}, where 2 to {} are meant", config.num_experts, kMostExperts));
+  }
+  if (!config.norm_topk_prob) Fail(family, "norm_topk_prob", "false");
 }
 
 void CheckCap(const GgufFamily& family, const char* key, bool wanted, double cap) {
@@ -190,7 +215,7 @@ void CheckSettings(const GgufFamily& family, const ModelConfig& config) {
   if ((qkv_bias && !family.qkv_bias) || (o_bias && !family.o_bias))
     Fail(family, "attention_bias", "biases of attention");
   if (mlp_bias && !family.mlp_bias) Fail(family, "mlp_bias", "biases of the feed-forward");
-  if (!sparse.empty()) Fail(family, "num_experts", fmt::format("{} experts", num_experts));
+  CheckExperts(family, config);
   if (!tie_word_embeddings && !family.untied)
     Fail(family, "tie_word_embeddings", "a head that is not the embedding");
 }
@@ -248,10 +273,13 @@ std::string_view NameOf(Role role) {
     case Role::kMlpOutNorm:
       return "post_ffw_norm.weight";
     case Role::kRouter:
+      return "ffn_gate_inp.weight";
     case Role::kExpertGate:
+      return "ffn_gate_exps.weight";
     case Role::kExpertUp:
+      return "ffn_up_exps.weight";
     case Role::kExpertDown:
-      break;  // CheckSettings has refused them
+      return "ffn_down_exps.weight";
   }
   throw UsageError("a tensor of an unknown role");
 }
@@ -262,6 +290,15 @@ const GgufFamily& GgufFamilyOf(const ModelConfig& config) {
   const GgufFamily& family = Find(config.architecture);
   CheckSettings(family, config);
   return family;
+}
+
+int64_t GgufContextLength(const GgufFamily& family, const ModelConfig& config) {
+  int64_t length = config.max_position_embeddings;
+  if (family.window_period > 0) return length;
+  for (const int32_t window : config.windows) {
+    if (window > 0) length = std::min<int64_t>(length, window);
+  }
+  return length;
 }
 
 std::string GgufTensorName(const TensorSpec& spec) {

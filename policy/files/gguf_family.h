@@ -22,10 +22,11 @@ struct GgufFamily {
   bool untied = true;                                       // a head of its own may be there
   kernels::Gate activation = kernels::Gate::kSilu;
   bool scaled_embedding = false;  // by the root of the hidden size
-  // Of so many layers the last sees all and the others have a window; 0: all see all.
+  // Of so many layers the last sees all and the others have a window; 0: there are no windows.
   int64_t window_period = 0;
   bool local_rope = false;  // layers with a window have a theta of their own
   bool attention_softcap = false, logit_softcap = false;  // always there, and no others'
+  bool experts = false;  // in every layer, their weights made to sum to 1
   // A model of so many layers scales scores by its hidden size over its heads, not by head_dim.
   int64_t hidden_scale_layers = 0;
 };
@@ -34,7 +35,11 @@ struct GgufFamily {
 // architecture implies. Throws UsageError naming what neither does.
 const GgufFamily& GgufFamilyOf(const ModelConfig& config);
 
-// "blk.0.attn_q.weight".
+// The positions that a file says a model has. Where the config has windows and the architecture
+// none, the shortest window: up to there both compute the same.
+int64_t GgufContextLength(const GgufFamily& family, const ModelConfig& config);
+
+// "blk.0.attn_q.weight". The experts of a layer are one tensor.
 std::string GgufTensorName(const TensorSpec& spec);
 
 }  // namespace hone

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <map>
 #include <memory>
 #include <utility>
 
 #include "common/deterministic_math.h"
 #include "common/error.h"
+#include "common/log.h"
 #include "policy/files/gguf_family.h"
 #include "policy/files/gguf_tokenizer.h"
 #include "policy/model/rope_frequencies.h"
@@ -16,7 +18,7 @@ namespace hone {
 namespace {
 
 GgmlType TypeOf(const TensorSpec& spec, GgmlType type) {
-  if (spec.shape.size() != 2) return GgmlType::kF32;  // norms and biases
+  if (spec.shape.size() != 2 || spec.role == Role::kRouter) return GgmlType::kF32;
   if (type == GgmlType::kQ8_0 && spec.shape.back() % GgmlBlock(type) != 0) return GgmlType::kF16;
   return type;
 }
@@ -49,6 +51,11 @@ void AddScaling(const std::string& family, const RopeScaling& scaling, GgufMetad
     metadata->emplace_back(family + ".rope.scaling." + key, std::move(value));
   };
   const auto number = [](double value) { return static_cast<float>(value); };
+  if (scaling.type == RopeType::kLongRope) {
+    add("type", std::string("longrope"));
+    add("original_context_length", static_cast<uint32_t>(scaling.original_positions));
+    add("attn_factor", number(scaling.attention_factor));
+  }
   if (scaling.type != RopeType::kLinear && scaling.type != RopeType::kYarn) return;
   add("type", std::string(scaling.type == RopeType::kYarn ? "yarn" : "linear"));
   add("factor", number(scaling.factor));
@@ -59,26 +66,52 @@ void AddScaling(const std::string& family, const RopeScaling& scaling, GgufMetad
   add("attn_factor", number(scaling.attention_factor / papers));
 }
 
-// What llama.cpp divides the frequencies of rotary embedding by.
-GgufTensor MakeRopeFactors(const ModelConfig& config) {
-  const auto plain = InverseFrequencies(config.rope_theta, config.turned_dim(), {}),
-             scaled =
-                 InverseFrequencies(config.rope_theta, config.turned_dim(), config.rope_scaling);
-  auto factors = std::make_shared<std::vector<float>>();
-  for (size_t i = 0; i < plain.size(); ++i) factors->push_back(plain[i] / scaled[i]);
+int64_t ContextLength(const GgufFamily& family, const ModelConfig& config) {
+  const int64_t length = GgufContextLength(family, config);
+  if (length < config.max_position_embeddings) {
+    spdlog::warn(
+        "config.json: sliding_window: llama.cpp has no windows in \"{}\"; the file says that a "
+        "context ends after {} tokens, up to which both compute the same",
+        family.name, length);
+  }
+  return length;
+}
+
+GgufTensor MakeFactors(const char* name, std::vector<float> numbers) {
+  auto factors = std::make_shared<const std::vector<float>>(std::move(numbers));
   GgufTensor tensor;
-  tensor.name = "rope_freqs.weight";
+  tensor.name = name;
   tensor.shape = {static_cast<int64_t>(factors->size())};
   tensor.data = *factors;
   tensor.owner = std::move(factors);
   return tensor;
 }
 
+// What llama.cpp divides the frequencies of rotary embedding by. Of longrope's factors it takes the
+// short ones for a context of at most the original length, whatever stands in it.
+void AddRopeFactors(const ModelConfig& config, std::vector<GgufTensor>* tensors) {
+  const RopeScaling& scaling = config.rope_scaling;
+  if (scaling.type == RopeType::kLongRope) {
+    for (const auto& [name, factors] :
+         {std::pair{"rope_factors_long.weight", &scaling.long_factor},
+          std::pair{"rope_factors_short.weight", &scaling.short_factor}})
+      tensors->push_back(MakeFactors(name, {factors->begin(), factors->end()}));
+  }
+  if (scaling.type != RopeType::kLlama3) return;
+  const auto plain = InverseFrequencies(config.rope_theta, config.turned_dim(), {}),
+             scaled =
+                 InverseFrequencies(config.rope_theta, config.turned_dim(), config.rope_scaling);
+  std::vector<float> factors;
+  for (size_t i = 0; i < plain.size(); ++i) factors.push_back(plain[i] / scaled[i]);
+  tensors->push_back(MakeFactors("rope_freqs.weight", std::move(factors)));
+}
+
+// `out` is the flat array from where the tensor's numbers begin.
 void ReadRows(const GgufTensor& tensor, const GgufEntry& entry, std::span<float> out) {
   const size_t row_bytes = GgmlRowBytes(entry.type, tensor.columns());
   const auto columns = static_cast<size_t>(tensor.columns());
   for (int64_t row = 0; row < tensor.rows(); ++row) {
-    const auto into = out.subspan(static_cast<size_t>(tensor.SourceRow(row)) * columns, columns);
+    const auto into = out.subspan(tensor.SourceAt(row), columns);
     DecodeRow(entry.type, entry.bytes.data() + static_cast<size_t>(row) * row_bytes, into);
     for (float& value : into) value -= tensor.offset;
   }
@@ -99,7 +132,7 @@ GgufMetadata MakeGgufMetadata(const ModelFolder& model, GgmlType type) {
       {"general.name", name.string()},
       {"general.file_type", FileType(type)},
       {family + ".block_count", count(config.num_layers)},
-      {family + ".context_length", count(config.max_position_embeddings)},
+      {family + ".context_length", count(ContextLength(described, config))},
       {family + ".embedding_length", count(config.hidden_size)},
       {family + ".feed_forward_length", count(config.intermediate_size)},
       {family + ".attention.head_count", count(config.num_heads)},
@@ -118,6 +151,11 @@ GgufMetadata MakeGgufMetadata(const ModelFolder& model, GgmlType type) {
     metadata.emplace_back(family + ".rope.freq_base_swa",
                           static_cast<float>(config.local_rope_theta));
   }
+  if (described.experts) {
+    metadata.emplace_back(family + ".expert_count", count(config.num_experts));
+    metadata.emplace_back(family + ".expert_used_count", count(config.experts_per_token));
+    metadata.emplace_back(family + ".expert_feed_forward_length", count(config.expert_size));
+  }
   if (described.attention_softcap) {
     metadata.emplace_back(family + ".attn_logit_softcapping",
                           static_cast<float>(config.attention_softcap));
@@ -135,19 +173,29 @@ std::vector<GgufTensor> MakeGgufTensors(const ModelConfig& config, const Weights
                                         std::span<const float> data, GgmlType type) {
   const GgufFamily& family = GgufFamilyOf(config);
   std::vector<GgufTensor> tensors;
+  std::map<std::string, size_t> stacks;  // of experts, by name
   for (const TensorSpec& spec : layout.tensors) {
+    if (spec.expert > 0) {  // below the one before it
+      GgufTensor& stack = tensors[stacks.at(GgufTensorName(spec))];
+      if (spec.expert == 1) stack.stride = spec.offset - stack.begin;
+      continue;
+    }
     GgufTensor tensor;
     tensor.name = GgufTensorName(spec);
     tensor.shape = spec.shape;
+    if (spec.expert == 0) {
+      tensor.shape.insert(tensor.shape.begin(), config.num_experts);
+      stacks[tensor.name] = tensors.size();
+    }
     tensor.type = TypeOf(spec, type);
+    tensor.begin = spec.offset;
     if (family.interleaved_rope && Turns(spec.role)) tensor.interleaved_head = config.head_dim;
     if (IsNorm(spec.role)) tensor.offset = static_cast<float>(config.norm_offset);
-    if (!data.empty()) {
-      tensor.data = data.subspan(static_cast<size_t>(spec.offset), static_cast<size_t>(spec.size));
-    }
+    // Up to the array's end: what belongs to the tensor, its shape and stride say.
+    if (!data.empty()) tensor.data = data.subspan(static_cast<size_t>(spec.offset));
     tensors.push_back(std::move(tensor));
   }
-  if (config.rope_scaling.type == RopeType::kLlama3) tensors.push_back(MakeRopeFactors(config));
+  AddRopeFactors(config, &tensors);
   return tensors;
 }
 
@@ -174,13 +222,10 @@ Buffer<float> ReadGgufWeights(const GgufFile& file, const ModelConfig& config,
   };
   for (const GgufTensor& tensor : wanted) entry_of(tensor);  // all, before memory is taken
   Buffer<float> data(static_cast<size_t>(layout.size));
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    const GgufTensor& tensor = wanted[i];
+  for (const GgufTensor& tensor : wanted) {
     const GgufEntry& entry = entry_of(tensor);
-    if (i < layout.tensors.size()) {
-      ReadRows(tensor, entry,
-               data.span().subspan(static_cast<size_t>(layout.tensors[i].offset),
-                                   static_cast<size_t>(layout.tensors[i].size)));
+    if (tensor.begin >= 0) {
+      ReadRows(tensor, entry, data.span().subspan(static_cast<size_t>(tensor.begin)));
     } else if (entry.type != tensor.type ||
                std::memcmp(entry.bytes.data(), tensor.data.data(), entry.bytes.size()) != 0) {
       throw FileError(file.path().string(), "tensor " + tensor.name,

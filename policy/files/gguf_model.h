@@ -12,8 +12,9 @@ namespace hone {
 // Throws UsageError for a family or setting that is not written as GGUF.
 GgufMetadata MakeGgufMetadata(const ModelFolder& model, GgmlType type);
 
-// Matrices get `type` (Q8_0 becomes F16 where rows are no multiple of 32), norms and biases stay
-// F32, as llama.cpp's converter has it. `data` as the layout; the tensors point into it.
+// Matrices get `type` (Q8_0 becomes F16 where rows are no multiple of 32); norms, biases and
+// routers stay F32, as llama.cpp's converter has it. `data` as the layout; the tensors point into
+// it.
 std::vector<GgufTensor> MakeGgufTensors(const ModelConfig& config, const WeightsLayout& layout,
                                         std::span<const float> data, GgmlType type);
 

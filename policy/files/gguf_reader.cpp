@@ -79,13 +79,16 @@ class HeadReader {
 
  private:
   size_t left() const { return bytes_.size() - at_; }
+  template <class Number>
+  std::vector<Number> GetNumbers() {
+    std::vector<Number> values(GetCount(UINT64_MAX, sizeof(Number), "numbers in an array"));
+    for (Number& value : values) value = Get<Number>();
+    return values;
+  }
   GgufValue GetArray() {
     const auto type = static_cast<GgufType>(Get<uint32_t>());
-    if (type == GgufType::kInt32) {
-      std::vector<int32_t> values(GetCount(UINT64_MAX, sizeof(int32_t), "numbers in an array"));
-      for (int32_t& value : values) value = Get<int32_t>();
-      return values;
-    }
+    if (type == GgufType::kInt32) return GetNumbers<int32_t>();
+    if (type == GgufType::kFloat32) return GetNumbers<float>();
     if (type != GgufType::kString) Fail("an array of a type that hone does not write");
     std::vector<std::string> values(GetCount(UINT64_MAX, sizeof(uint64_t), "texts in an array"));
     for (std::string& value : values) value = GetString(left());

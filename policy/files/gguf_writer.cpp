@@ -34,7 +34,8 @@ class HeadBuilder {
  private:
   static GgufType TypeOf(const GgufValue& value) {
     constexpr GgufType kTypes[] = {GgufType::kUint32, GgufType::kFloat32, GgufType::kBool,
-                                   GgufType::kString, GgufType::kArray,   GgufType::kArray};
+                                   GgufType::kString, GgufType::kArray,   GgufType::kArray,
+                                   GgufType::kArray};
     return kTypes[value.index()];
   }
   void AddInner(bool value) { Add(static_cast<uint8_t>(value)); }
@@ -42,6 +43,7 @@ class HeadBuilder {
   void AddInner(float value) { Add(value); }
   void AddInner(const std::string& value) { Add(value); }
   void AddInner(const std::vector<int32_t>& values) { AddArray(GgufType::kInt32, values); }
+  void AddInner(const std::vector<float>& values) { AddArray(GgufType::kFloat32, values); }
   void AddInner(const std::vector<std::string>& values) { AddArray(GgufType::kString, values); }
   template <class Values>
   void AddArray(GgufType type, const Values& values) {
@@ -66,9 +68,8 @@ void WriteRows(const GgufTensor& tensor, FileWriter* writer) {
   for (int64_t first = 0; first < tensor.rows(); first += at_once) {
     const int64_t rows = std::min(at_once, tensor.rows() - first);
     for (int64_t r = 0; r < rows; ++r) {
-      const auto source = static_cast<size_t>(tensor.SourceRow(first + r));
-      EncodeRow(tensor.type,
-                tensor.Shifted(tensor.data.subspan(source * columns, columns), &shifted),
+      const auto row = tensor.data.subspan(tensor.SourceAt(first + r), columns);
+      EncodeRow(tensor.type, tensor.Shifted(row, &shifted),
                 buffer.data() + static_cast<size_t>(r) * row_bytes);
     }
     writer->Write(buffer.data(), static_cast<size_t>(rows) * row_bytes);
@@ -79,10 +80,21 @@ void WriteRows(const GgufTensor& tensor, FileWriter* writer) {
 
 }  // namespace
 
+int64_t GgufTensor::rows() const {
+  if (shape.size() == 1) return interleaved_head > 0 ? shape[0] : 1;
+  return shape.size() == 2 ? shape[0] : shape[0] * shape[1];
+}
+
 int64_t GgufTensor::SourceRow(int64_t row) const {
   if (interleaved_head == 0) return row;
   const int64_t head = row / interleaved_head, within = row % interleaved_head;
   return head * interleaved_head + within % 2 * (interleaved_head / 2) + within / 2;
+}
+
+size_t GgufTensor::SourceAt(int64_t row) const {
+  const int64_t matrix = shape.size() == 3 ? row / shape[1] : 0,
+                within = shape.size() == 3 ? row % shape[1] : row;
+  return static_cast<size_t>(matrix * stride + SourceRow(within) * columns());
 }
 
 std::span<const float> GgufTensor::Shifted(std::span<const float> numbers,

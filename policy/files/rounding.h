@@ -15,7 +15,7 @@ namespace hone {
 // finite, or is too large for the type.
 Buffer<float> RoundWeights(const WeightsLayout& layout, std::span<const float> data, FloatType type,
                            ThreadPool* pool);
-// As `tensors` (of MakeGgufTensors, in order of the layout) hold it.
+// As `tensors` (of MakeGgufTensors) hold it.
 Buffer<float> RoundWeights(const WeightsLayout& layout, std::span<const GgufTensor> tensors,
                            ThreadPool* pool);
 

@@ -20,8 +20,10 @@ struct RopeScaling {
   double low_freq_factor = 1, high_freq_factor = 4;  // of llama3
   double beta_fast = 32, beta_slow = 1;              // of yarn, as `truncate`
   bool truncate = true;
-  std::vector<double> short_factor = {};  // of longrope, one a frequency
-  double attention_factor = 1;            // multiplies cos and sin
+  // Of longrope, one a frequency. The forward has no sequences of the length that the long ones are
+  // for; a policy's files carry them on.
+  std::vector<double> short_factor = {}, long_factor = {};
+  double attention_factor = 1;  // multiplies cos and sin
 };
 
 struct ModelConfig {

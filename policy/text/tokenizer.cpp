@@ -104,6 +104,19 @@ std::vector<int32_t> Tokenizer::Encode(std::string_view text) const {
   return ids;
 }
 
+std::vector<int32_t> Tokenizer::EncodePrompt(std::string_view text) const {
+  std::vector<int32_t> ids = ends().before;
+  const std::vector<int32_t> inner = Encode(text);
+  ids.insert(ids.end(), inner.begin(), inner.end());
+  return ids;
+}
+
+std::vector<int32_t> Tokenizer::EncodeWithSpecials(std::string_view text) const {
+  std::vector<int32_t> ids = EncodePrompt(text);
+  ids.insert(ids.end(), ends().behind.begin(), ends().behind.end());
+  return ids;
+}
+
 std::string Tokenizer::Decode(std::span<const int32_t> tokens, bool skip_special) const {
   const std::vector<DecoderStep>& steps = impl_->file.decoder;
   const bool joins_bytes = steps.size() == 1 && steps[0].kind == DecoderKind::kByteLevel;
@@ -152,5 +165,6 @@ std::optional<int32_t> Tokenizer::TokenId(std::string_view content) const {
 }
 
 const std::vector<DecoderStep>& Tokenizer::decoder() const { return impl_->file.decoder; }
+const TextEnds& Tokenizer::ends() const { return impl_->file.ends; }
 
 }  // namespace hone

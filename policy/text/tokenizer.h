@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "policy/text/decoder.h"
+#include "policy/text/text_ends.h"
 
 namespace hone {
 
@@ -30,6 +31,12 @@ class Tokenizer {
   // the text does not hold. Throws RunError where a pattern passes its limits, or a character has
   // no token and nothing stands for it.
   std::vector<int32_t> Encode(std::string_view text) const;
+  // With the tokens that the file's post-processor puts before and behind a text, as Hugging Face's
+  // add_special_tokens=True.
+  std::vector<int32_t> EncodeWithSpecials(std::string_view text) const;
+  // A text for a model to go on from: with what goes before it (BOS) and without what goes behind
+  // (EOS), after which there is nothing to go on with.
+  std::vector<int32_t> EncodePrompt(std::string_view text) const;
   // The text of tokens, by the file's decoder; invalid UTF-8 is replaced by U+FFFD as HF does. An
   // id that no token has gives nothing, as in HF (a model's vocabulary is often padded beyond the
   // tokenizer's). Throws UsageError for a negative id. `skip_special` leaves out tokens marked
@@ -47,6 +54,7 @@ class Tokenizer {
   int32_t vocab_size() const;  // largest id + 1
   std::optional<int32_t> TokenId(std::string_view content) const;
   const std::vector<DecoderStep>& decoder() const;
+  const TextEnds& ends() const;
 
  private:
   struct Impl;

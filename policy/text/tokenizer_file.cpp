@@ -37,7 +37,7 @@ class Reader {
     PreTokenizer pre_tokenizer = ReadPreTokenizer(json_, part("pre_tokenizer"));
     file_.pre_tokenizer = std::move(pre_tokenizer.steps);
     file_.decoder = ReadDecoder(json_, part("decoder"));
-    CheckPostProcessor(json_, part("post_processor"));
+    file_.ends = ReadPostProcessor(json_, part("post_processor"));
     const Json& model = json_.Object(json, "model", "");
     file_.vocabulary = std::make_unique<Vocabulary>();
     file_.model = ReadModel(json_, model, pre_tokenizer.byte_level, file_.vocabulary.get());
@@ -111,6 +111,11 @@ class Reader {
     };
     for (const auto& [piece, id] : *file_.vocabulary) claim(piece, id);
     for (const AddedToken& token : file_.added_tokens) claim(token.content, token.id);
+    for (const auto* ids : {&file_.ends.before, &file_.ends.behind}) {
+      for (const int32_t id : *ids) {
+        if (!owner.contains(id)) json_.Fail("post_processor", fmt::format("no token is {}", id));
+      }
+    }
   }
 
   // A vocabulary of words without a merge that makes them is a tokenizer that lost its merges.

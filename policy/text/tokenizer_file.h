@@ -12,6 +12,7 @@
 #include "policy/text/models/model.h"
 #include "policy/text/normalizer.h"
 #include "policy/text/pre_tokenizer.h"
+#include "policy/text/text_ends.h"
 
 namespace hone {
 
@@ -22,6 +23,7 @@ struct TokenizerFile {
   std::vector<PreTokenizerStep> pre_tokenizer;
   std::vector<DecoderStep> decoder;  // never empty
   std::vector<AddedToken> added_tokens;
+  TextEnds ends;
 };
 
 // Of the file's text; `name` stands for it in errors. Throws FileError naming the key.

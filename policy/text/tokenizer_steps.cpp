@@ -214,6 +214,56 @@ DecoderStep ReadDecoderStep(const TokenizerJson& file, const Json& part, const s
   return step;
 }
 
+// ["[CLS]", 101].
+int32_t NamedToken(const TokenizerJson& file, const Json& part, const char* key,
+                   const std::string& where) {
+  const Json& pair = TokenizerJson::Get(part, key);
+  const std::string at = TokenizerJson::Join(where, key);
+  if (!pair.is_array() || pair.size() != 2) file.Fail(at, "expected a token and its id");
+  return file.Id(pair[1], at);
+}
+
+void AppendIds(const TokenizerJson& file, const Json& part, const Json& token,
+               const std::string& where, std::vector<int32_t>* ids) {
+  const std::string name = file.String(token, "id", where);
+  const Json& known = file.Object(file.Object(part, "special_tokens", where), name, where);
+  file.ForEach(known, "ids", where, [&](const Json& id, const std::string& at) {
+    ids->push_back(file.Id(id, at));
+    if (ids->size() > kMostSteps) file.Fail(at, fmt::format("more than {} tokens", kMostSteps));
+  });
+}
+
+TextEnds ReadTemplate(const TokenizerJson& file, const Json& part, const std::string& where) {
+  TextEnds ends;
+  int texts = 0;
+  file.ForEach(part, "single", where, [&](const Json& piece, const std::string& at) {
+    if (TokenizerJson::Present(piece, "Sequence")) {
+      ++texts;
+      const std::string text = file.String(file.Object(piece, "Sequence", at), "id", at);
+      if (text != "A") file.Fail(at, fmt::format("expected the text A, found {}", text));
+    } else {
+      AppendIds(file, part, file.Object(piece, "SpecialToken", at), at,
+                texts == 0 ? &ends.before : &ends.behind);
+    }
+  });
+  if (texts != 1) file.Fail(where + ".single", fmt::format("expected A once, found {}", texts));
+  return ends;
+}
+
+TextEnds ReadPostProcessorStep(const TokenizerJson& file, const Json& part,
+                               const std::string& where) {
+  const std::string type = file.Type(part, where);
+  if (type == "ByteLevel") return {};
+  if (type == "TemplateProcessing") return ReadTemplate(file, part, where);
+  if (type == "RobertaProcessing" || type == "BertProcessing") {
+    return {.before = {NamedToken(file, part, "cls", where)},
+            .behind = {NamedToken(file, part, "sep", where)}};
+  }
+  file.FailType(where + ".type", type,
+                "ByteLevel, TemplateProcessing, RobertaProcessing, BertProcessing or a Sequence of "
+                "them");
+}
+
 }  // namespace
 
 std::vector<NormalizerStep> ReadNormalizer(const TokenizerJson& file, const Json& part) {
@@ -256,19 +306,20 @@ std::vector<DecoderStep> ReadDecoder(const TokenizerJson& file, const Json& part
   return steps;
 }
 
-void CheckPostProcessor(const TokenizerJson& file, const Json& part) {
+TextEnds ReadPostProcessor(const TokenizerJson& file, const Json& part) {
+  TextEnds ends;
   size_t count = 0;
-  if (part.is_null()) return;
+  if (part.is_null()) return ends;
   ForEachStep(file, part, "processors", "post_processor", 0, &count,
               [&](const Json& inner, const std::string& where) {
-                const std::string type = file.Type(inner, where);
-                if (type != "ByteLevel" && type != "TemplateProcessing" &&
-                    type != "RobertaProcessing" && type != "BertProcessing") {
-                  file.FailType(where + ".type", type,
-                                "ByteLevel, TemplateProcessing, RobertaProcessing, BertProcessing "
-                                "or a Sequence of them");
-                }
+                const TextEnds more = ReadPostProcessorStep(file, inner, where);
+                if (more.before.empty() && more.behind.empty()) return;
+                // The second would take what the first has added for a text of its own.
+                if (!ends.before.empty() || !ends.behind.empty())
+                  file.Fail(where, "adds tokens, as one before it does: expected one that does");
+                ends = more;
               });
+  return ends;
 }
 
 }  // namespace hone

@@ -7,6 +7,7 @@
 #include "policy/text/decoder.h"
 #include "policy/text/normalizer.h"
 #include "policy/text/pre_tokenizer.h"
+#include "policy/text/text_ends.h"
 #include "policy/text/tokenizer_json.h"
 
 namespace hone {
@@ -20,8 +21,7 @@ struct PreTokenizer {
 std::vector<NormalizerStep> ReadNormalizer(const TokenizerJson& file, const Json& part);
 PreTokenizer ReadPreTokenizer(const TokenizerJson& file, const Json& part);
 std::vector<DecoderStep> ReadDecoder(const TokenizerJson& file, const Json& part);
-// A post-processor adds tokens that the text does not hold, which is not Encode's task, or moves
-// offsets: it is only known or refused.
-void CheckPostProcessor(const TokenizerJson& file, const Json& part);
+// Its tokens around a text. (What else a post-processor does is to move offsets.)
+TextEnds ReadPostProcessor(const TokenizerJson& file, const Json& part);
 
 }  // namespace hone

@@ -60,14 +60,41 @@ FALLBACK = {"alphabet": [], "unk_token": "<unk>", "fuse_unk": True, "byte_fallba
 QWEN2 = LLAMA3.replace("{1,3}", "")
 LIGATURES = Regex("[ﬁﬂ]|a+")
 
+PAD, END = "<|pad|>", "<|endoftext|>"
+
+
+def special(tokenizer, token):
+    return token, tokenizer.token_to_id(token)
+
+
+def template(tokenizer, single):
+    return processors.TemplateProcessing(single=single, pair="$A $B", special_tokens=[special(tokenizer, PAD), special(tokenizer, END)])
+
+
+def roberta(tokenizer):
+    return processors.RobertaProcessing(special(tokenizer, END), special(tokenizer, PAD))
+
+
+def bert(tokenizer):
+    return processors.BertProcessing(special(tokenizer, END), special(tokenizer, PAD))
+
+
+def llama3(tokenizer):
+    return processors.Sequence([processors.ByteLevel(trim_offsets=True), template(tokenizer, f"{PAD} $A")])
+
+
+def both_ends(tokenizer):
+    return template(tokenizer, f"{PAD} {END} $A {END} {PAD}")
+
+
 # name: what a tokenizer.json of that shape holds. "pre" is a list of pre-tokenizer steps, "norm" of normalizers,
 # "dec" of decoders (ByteLevel by default; None for none); the other keys are the model's, or "odd" for added tokens
 # with every flag, "corpus" for what it is trained on.
 KINDS = {
     # as published
     "gpt2": {"pre": [byte_level(True)]},
-    "roberta": {"pre": [byte_level(True, True)], "odd": True, "post": "roberta"},
-    "llama3": {"pre": [split(LLAMA3), byte_level()], "ignore_merges": True},
+    "roberta": {"pre": [byte_level(True, True)], "odd": True, "post": roberta},
+    "llama3": {"pre": [split(LLAMA3), byte_level()], "ignore_merges": True, "post": llama3},
     "llama3 odd": {"pre": [split(LLAMA3), byte_level()], "ignore_merges": True, "odd": True},
     "qwen2.5": {"pre": [split(QWEN2), byte_level()], "norm": [normalizers.NFC()], "odd": True},
     "o200k": {"pre": [split(O200K), byte_level(prefix=True)], "norm": [normalizers.NFC()]},
@@ -80,12 +107,12 @@ KINDS = {
                           "dec": [*PIECES, decoders.Strip(" ", 1, 0)], "odd": True},
     "mistral": {**FALLBACK, "norm": [normalizers.Prepend("▁"), spaces_to()],
                 "dec": [*PIECES, decoders.Strip(" ", 1, 0)]},
-    "gemma2": {**FALLBACK, "fuse_unk": True, "norm": [spaces_to()], "dec": PIECES, "odd": True},
+    "gemma2": {**FALLBACK, "fuse_unk": True, "norm": [spaces_to()], "dec": PIECES, "odd": True, "post": both_ends},
     "gemma3": {**FALLBACK, "norm": [spaces_to()], "dec": PIECES,
                "pre": [pre_tokenizers.Split(" ", "merged_with_previous", False)]},
     "phi3": {**FALLBACK, "fuse_unk": False, "norm": [normalizers.Prepend("▁"), spaces_to()],
              "dec": [*PIECES, decoders.Strip(" ", 1, 0)], "odd": True},
-    "bert": {"model": "WordPiece", "norm": [normalizers.BertNormalizer()],
+    "bert": {"post": bert, "model": "WordPiece", "norm": [normalizers.BertNormalizer()],
              "pre": [pre_tokenizers.BertPreTokenizer()], "dec": [decoders.WordPiece()], "unk_token": "[UNK]"},
     "bert cased": {"model": "WordPiece", "norm": [normalizers.BertNormalizer(lowercase=False)],
                    "pre": [pre_tokenizers.BertPreTokenizer()], "dec": [decoders.WordPiece(cleanup=False)],
@@ -158,8 +185,8 @@ def make(folder, options):
     elif options["dec"]:
         tokenizer.decoder = decoders.Sequence(options["dec"])
     tokenizer.train_from_iterator(corpus, trainer)
-    if options.get("post") == "roberta":
-        tokenizer.post_processor = processors.RobertaProcessing(("<|pad|>", 0), ("<|endoftext|>", 1))
+    if "post" in options:
+        tokenizer.post_processor = options["post"](tokenizer)
     tokenizer.add_tokens([AddedToken("<think>", normalized=False), AddedToken("<thin")] + (ODD_TOKENS if options.get("odd") else []))
     text = json.loads(tokenizer.to_str())
     if options.get("byte_fallback") and options.get("model") == "Unigram":
@@ -223,8 +250,8 @@ def differences(what, inputs, ours, theirs):
     return len(wrong)
 
 
-def ids_of(peer, text):
-    return peer.encode(text, add_special_tokens=False).ids
+def ids_of(peer, text, special=False):
+    return peer.encode(text, add_special_tokens=special).ids
 
 
 def text_of(peer, ids, skip):
@@ -253,6 +280,8 @@ def compare(program, folder, name, count, seed):
     wrong = differences("encode", inputs, hone(program, folder, inputs),
                         [asked(ids_of, peer, text) for text in inputs])
     ids = [[rng.randrange(size) for _ in range(rng.randint(0, 30))] for _ in range(count)]
+    wrong += differences("encode with specials", inputs, hone(program, folder, inputs, "--add-special"),
+                         [asked(ids_of, peer, text, True) for text in inputs])
     for flags, skip in (((), False), (("--skip-special",), True)):
         wrong += differences("decode", ids, hone(program, folder, ids, "--decode", *flags),
                              [asked(text_of, peer, line, skip) for line in ids])

@@ -5,13 +5,12 @@
 #include <cmath>
 #include <cstring>
 #include <fstream>
-#include <functional>
 
 #include "common/error.h"
 #include "common/file.h"
 #include "policy/files/gguf_model.h"
-#include "policy/files/gguf_tokenizer.h"
 #include "policy/files/rounding.h"
+#include "small_policy.h"
 
 namespace hone {
 namespace {
@@ -30,6 +29,7 @@ class GgufTest : public ::testing::Test {
                                    {"a.float", 0.5f},
                                    {"a.yes", true},
                                    {"a.ids", std::vector<int32_t>{-1, 2}},
+                                   {"a.scores", std::vector<float>{-1.5f, 0}},
                                    {"a.none", std::vector<std::string>{}},
                                    {"a.texts", std::vector<std::string>{"x", ""}}};
     const std::vector<GgufTensor> tensors = {{"bias", {3}, GgmlType::kF32, small_},
@@ -93,9 +93,9 @@ TEST_F(GgufTest, EveryCutIsRefused) {
 TEST_F(GgufTest, RefusesWhatItDoesNotWrite) {
   EXPECT_THAT(Replaced("GGUF", "GGML"), HasSubstr("begin with"));
   EXPECT_THAT(Replaced("GGUF" + Number32(3), "GGUF" + Number32(2)), HasSubstr("version 2"));
-  EXPECT_THAT(Replaced(Number64(3) + Number64(7), Number64(~0ull) + Number64(7)),
+  EXPECT_THAT(Replaced(Number64(3) + Number64(8), Number64(~0ull) + Number64(8)),
               HasSubstr("18446744073709551615 tensors"));
-  EXPECT_THAT(Replaced(Number64(3) + Number64(7), Number64(3) + Number64(1 << 30)),
+  EXPECT_THAT(Replaced(Number64(3) + Number64(8), Number64(3) + Number64(1 << 30)),
               HasSubstr("1073741824 keys"));
 }
 
@@ -133,30 +133,9 @@ TEST(GgmlTypesTest, Q8RoundsToTheNearestMultiple) {
   EXPECT_EQ(std::memcmp(back.data(), zeros.data(), 128), 0);
 }
 
-// A small model of the quickstart's tokenizer.
-ModelFolder SmallModel(const std::string& architecture) {
-  const fs::path source = fs::path(HONE_SOURCE_DIR) / "configs" / "quickstart";
-  Json config = ReadJson(source / "model.json");
-  config["architectures"] = {architecture};
-  config["model_type"] = architecture == "LlamaForCausalLM" ? "llama" : "qwen2";
-  config["num_hidden_layers"] = 1;
-  config["vocab_size"] = 264;
-  ModelFolder model;
-  model.path = "small";
-  model.config = ParseModelConfig(config, "config.json");
-  model.layout = MakeLayout(model.config);
-  model.tokenizer = Tokenizer::Load(source / "tokenizer.json");
-  model.generation.eos_token_ids = {1};
-  model.companions = {{"config.json", config.dump()},
-                      {"tokenizer.json", ReadFile(source / "tokenizer.json")},
-                      {"tokenizer_config.json", ReadFile(source / "tokenizer_config.json")}};
-  model.weights = MakeWeights(model.layout, InitWeights(model.config, model.layout, 1), 0);
-  return model;
-}
-
 TEST_F(GgufTest, WeightsComeBackInTheLayoutsOrder) {
-  for (const char* architecture : {"LlamaForCausalLM", "Qwen2ForCausalLM"}) {
-    const ModelFolder model = SmallModel(architecture);
+  for (const char* architecture : {"LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3MoeForCausalLM"}) {
+    const ModelFolder model = SmallPolicy(architecture);
     for (const GgmlType type : {GgmlType::kF32, GgmlType::kF16, GgmlType::kBf16, GgmlType::kQ8_0}) {
       const auto tensors = MakeGgufTensors(model.config, model.layout, model.weights->data, type);
       WriteGguf(path_, MakeGgufMetadata(model, type), tensors);
@@ -174,7 +153,7 @@ TEST_F(GgufTest, WeightsComeBackInTheLayoutsOrder) {
 }
 
 TEST_F(GgufTest, LlamaRowsOfAHeadAreInterleaved) {
-  const ModelFolder model = SmallModel("LlamaForCausalLM");
+  const ModelFolder model = SmallPolicy("LlamaForCausalLM");
   const auto tensors =
       MakeGgufTensors(model.config, model.layout, model.weights->data, GgmlType::kF32);
   EXPECT_EQ(tensors[2].name, "blk.0.attn_q.weight");
@@ -187,7 +166,7 @@ TEST_F(GgufTest, LlamaRowsOfAHeadAreInterleaved) {
 }
 
 TEST(RoundingTest, NamesTheTensorThatDoesNotFit) {
-  const ModelFolder model = SmallModel("LlamaForCausalLM");
+  const ModelFolder model = SmallPolicy("LlamaForCausalLM");
   Buffer<float> data(model.weights->data.size());
   std::copy(model.weights->data.begin(), model.weights->data.end(), data.begin());
   const TensorSpec& spec = model.layout.tensors[3];
@@ -206,82 +185,6 @@ TEST(RoundingTest, NamesTheTensorThatDoesNotFit) {
   EXPECT_EQ(refusal(65520, FloatType::kBf16), "accepted");
   EXPECT_THAT(refusal(3.4e38f, FloatType::kBf16), HasSubstr("too large for BF16"));
   EXPECT_THAT(refusal(NAN, FloatType::kF32), HasSubstr("the policy is broken"));
-}
-
-std::string TokenizerRefusal(const std::function<void(ModelFolder*, Json*)>& change) {
-  ModelFolder model = SmallModel("LlamaForCausalLM");
-  Json tokenizer = Json::parse(model.companions[1].second);
-  change(&model, &tokenizer);
-  model.companions[1].second = tokenizer.dump();
-  GgufMetadata metadata;
-  try {
-    AddGgufTokenizer(model, &metadata);
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  return "accepted";
-}
-
-TEST(GgufTokenizerTest, WhatLlamaCppCannotCutAlikeIsRefused) {
-  EXPECT_EQ(TokenizerRefusal([](ModelFolder*, Json*) {}), "accepted");
-  const auto refusal = [](const std::string& pointer, const Json& value) {
-    return TokenizerRefusal(
-        [&](ModelFolder*, Json* json) { (*json)[Json::json_pointer(pointer)] = value; });
-  };
-  EXPECT_THAT(refusal("/pre_tokenizer/add_prefix_space", true), HasSubstr("has no name for"));
-  EXPECT_THAT(refusal("/pre_tokenizer/use_regex", false), HasSubstr("[bytes]"));
-  EXPECT_THAT(refusal("/model/ignore_merges", true), HasSubstr("with ignore_merges"));
-  EXPECT_THAT(refusal("/model/byte_fallback", true), HasSubstr("only byte-level BPE"));
-  EXPECT_THAT(refusal("/model/unk_token", "a"), HasSubstr("unk_token"));
-  EXPECT_THAT(refusal("/normalizer", {{"type", "Lowercase"}}), HasSubstr("Lowercase"));
-  EXPECT_EQ(refusal("/normalizer", {{"type", "NFC"}}), "accepted");
-  EXPECT_THAT(refusal("/added_tokens/2/lstrip", true), HasSubstr("no lstrip"));
-  EXPECT_THAT(refusal("/added_tokens/2/content", "[PAD263]"), HasSubstr("two tokens"));
-  EXPECT_THAT(refusal("/post_processor", {{"type", "BertProcessing"}}),
-              HasSubstr("BertProcessing"));
-  EXPECT_THAT(
-      TokenizerRefusal([](ModelFolder* model, Json*) { model->generation.eos_token_ids = {}; }),
-      HasSubstr("eos_token_id"));
-  EXPECT_THAT(TokenizerRefusal([](ModelFolder* model, Json*) { model->tokenizer = nullptr; }),
-              HasSubstr("tokenizer.json: is missing"));
-}
-
-const GgufValue& At(const GgufMetadata& metadata, const std::string& key) {
-  for (const auto& [name, value] : metadata) {
-    if (name == key) return value;
-  }
-  throw std::out_of_range(key);
-}
-
-TEST(GgufTokenizerTest, SaysWhatTheFilesSay) {
-  ModelFolder model = SmallModel("LlamaForCausalLM");
-  Json tokenizer = Json::parse(model.companions[1].second);
-  tokenizer["post_processor"] = {
-      {"type", "TemplateProcessing"},
-      {"single",
-       {{{"SpecialToken", {{"id", "<|pad|>"}, {"type_id", 0}}}},
-        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
-      {"pair", Json::array()},
-      {"special_tokens",
-       {{"<|pad|>", {{"id", "<|pad|>"}, {"ids", {0}}, {"tokens", {"<|pad|>"}}}}}}};
-  model.companions[1].second = tokenizer.dump();
-  model.generation = {.eos_token_ids = {1, 5}, .pad_token_id = 0, .bos_token_id = 0};
-  model.companions.emplace_back("chat_template.jinja", "{{ messages }}");
-  GgufMetadata metadata;
-  AddGgufTokenizer(model, &metadata);
-  EXPECT_EQ(At(metadata, "tokenizer.ggml.pre"), GgufValue(std::string("gpt-2")));
-  EXPECT_EQ(At(metadata, "tokenizer.ggml.bos_token_id"), GgufValue(uint32_t{0}));
-  EXPECT_EQ(At(metadata, "tokenizer.ggml.eos_token_id"), GgufValue(uint32_t{1}));
-  EXPECT_EQ(At(metadata, "tokenizer.ggml.eot_token_id"), GgufValue(uint32_t{5}));
-  EXPECT_EQ(At(metadata, "tokenizer.ggml.add_bos_token"), GgufValue(true));
-  EXPECT_EQ(At(metadata, "tokenizer.ggml.add_eos_token"), GgufValue(false));
-  EXPECT_EQ(At(metadata, "tokenizer.chat_template"), GgufValue(std::string("{{ messages }}")));
-  const auto types = std::get<std::vector<int32_t>>(At(metadata, "tokenizer.ggml.token_type"));
-  ASSERT_EQ(types.size(), 264u);
-  EXPECT_EQ(types[1], 3);    // <|endoftext|>: control
-  EXPECT_EQ(types[40], 1);   // a byte
-  EXPECT_EQ(types[258], 4);  // <think>: user-defined
-  EXPECT_EQ(types[263], 5);  // a row that no token has
 }
 
 }  // namespace

@@ -271,6 +271,50 @@ TEST_F(TokenizerTest, RefusesMissingAndLostMerges) {
   EXPECT_EQ(Refusal(), "accepted");  // a vocabulary of bytes alone needs none
 }
 
+TEST_F(TokenizerTest, APostProcessorsTokensAreAddedWhereTheyAreAskedFor) {
+  Add("<s>");
+  Add("</s>");
+  const auto expect = [&](const char* processor, const Ids& before, const Ids& behind) {
+    json_["post_processor"] = Json::parse(processor);
+    const auto tokenizer = Load();
+    Ids prompt = before;
+    prompt.insert(prompt.end(), {256, 'l'});
+    EXPECT_THAT(tokenizer->Encode("hel"), ElementsAre(256, 'l'));
+    EXPECT_EQ(tokenizer->EncodePrompt("hel"), prompt) << processor;
+    prompt.insert(prompt.end(), behind.begin(), behind.end());
+    EXPECT_EQ(tokenizer->EncodeWithSpecials("hel"), prompt) << processor;
+  };
+  const std::string llama = R"({"type":"TemplateProcessing","single":[
+      {"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},
+      {"SpecialToken":{"id":"ends","type_id":0}}],"pair":[],"special_tokens":{
+      "<s>":{"id":"<s>","ids":[261],"tokens":["<s>"]},
+      "ends":{"id":"ends","ids":[262,256],"tokens":["</s>","he"]}}})";
+  const std::string bytes = R"({"type":"ByteLevel"})";
+  expect("null", {}, {});
+  expect(bytes.c_str(), {}, {});
+  expect(llama.c_str(), {261}, {262, 256});
+  expect(R"({"type":"BertProcessing","sep":["</s>",262],"cls":["<s>",261]})", {261}, {262});
+  expect(R"({"type":"RobertaProcessing","sep":["</s>",262],"cls":["<s>",261]})", {261}, {262});
+  const std::string sequence = R"({"type":"Sequence","processors":[)";
+  expect((sequence + bytes + "," + llama + "," + bytes + "]}").c_str(), {261}, {262, 256});
+
+  json_["post_processor"] = Json::parse(sequence + llama + "," + llama + "]}");
+  EXPECT_THAT(Refusal(), HasSubstr("post_processor.processors[1]: adds tokens"));
+  const auto refusal = [&](const std::string& pointer, const Json& value) {
+    json_["post_processor"] = Json::parse(llama);
+    json_["post_processor"][Json::json_pointer(pointer)] = value;
+    return Refusal();
+  };
+  EXPECT_THAT(refusal("/single/1/Sequence/id", "B"), HasSubstr("expected the text A, found B"));
+  EXPECT_THAT(refusal("/single", Json::array()), HasSubstr("expected A once, found 0"));
+  EXPECT_THAT(refusal("/single/0", 7), HasSubstr("SpecialToken"));
+  EXPECT_THAT(refusal("/special_tokens/ends", nullptr), HasSubstr("ends: expected an object"));
+  EXPECT_THAT(refusal("/special_tokens/ends/ids/0", 999), HasSubstr("no token is 999"));
+  EXPECT_THAT(refusal("/special_tokens/ends/ids/0", -1), HasSubstr("expected an id"));
+  EXPECT_THAT(refusal("/special_tokens/ends/ids", std::vector<int>(65, 256)),
+              HasSubstr("more than 64 tokens"));
+}
+
 TEST_F(TokenizerTest, RefusesMergesOfUnknownPieces) {
   json_["model"]["merges"].push_back({"q", "u"});
   EXPECT_THAT(Refusal(), HasSubstr("model.merges[5]: \"qu\" is not in model.vocab"));

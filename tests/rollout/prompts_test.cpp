@@ -57,6 +57,38 @@ TEST(ReadPromptsTest, PutsTheSystemPromptBeforeThePrompt) {
   EXPECT_EQ(rows[0].prompt_tokens, TinyTokenizer()->Encode("Be brief."));
 }
 
+// TinyTokenizer with "a" before a text and "z" behind it.
+std::shared_ptr<const Tokenizer> TokenizerWithEnds() {
+  TinyTokenizer();
+  Json json = ReadJson(TestFolder() / "tokenizer.json");
+  json["post_processor"] = {
+      {"type", "BertProcessing"}, {"cls", {"BOS", 'a'}}, {"sep", {"EOS", 'z'}}};
+  return Tokenizer::Parse(json.dump(), "tokenizer.json");
+}
+
+TEST(ReadPromptsTest, TextGetsWhatTheTokenizerPutsBeforeIt) {
+  const auto tokenizer = TokenizerWithEnds();
+  const auto path = TestFolder() / "data.jsonl";
+  WriteFileAtomically(path, R"({"prompt": "hi"})"
+                            "\n"
+                            R"({"tokens": [104, 105]})");
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  DataSection data;
+  data.system_prompt = "I";
+  auto rows = ReadPrompts({path.string()}, data, *tokenizer, chat, 0).rows;
+  EXPECT_EQ(rows[0].prompt, "Ihi");
+  EXPECT_EQ(rows[0].prompt_tokens, (std::vector<int32_t>{'a', 'I', 'h', 'i'}));
+  EXPECT_EQ(rows[1].prompt_tokens, (std::vector<int32_t>{'I', 'h', 'i'}));
+  data.prompt_template = "{prompt}!";
+  WriteFileAtomically(path, R"({"prompt": "hi"})");
+  rows = ReadPrompts({path.string()}, data, *tokenizer, chat, 0).rows;
+  EXPECT_EQ(rows[0].prompt_tokens, (std::vector<int32_t>{'a', 'I', 'h', 'i', '!'}));
+  data.system_prompt.clear();
+  data.prompt_template.clear();
+  WriteFileAtomically(path, R"({"prompt": ""})");
+  EXPECT_THROW(ReadPrompts({path.string()}, data, *tokenizer, chat, 0), FileError);
+}
+
 // With a chat template in the folder of the model.
 class ReadMessagesTest : public ::testing::Test {
  protected:
@@ -77,6 +109,16 @@ TEST_F(ReadMessagesTest, RendersMessagesUpToTheGenerationPrompt) {
            R"( "chat_template_kwargs": {"tone": "!"}, "answer": "7"})");
   EXPECT_EQ(rows[0].prompt, "[user] hi\n[{\"z\": 1, \"a\": 2}]![assistant] ");
   EXPECT_EQ(rows[0].prompt_tokens, TinyTokenizer()->Encode(rows[0].prompt));
+}
+
+TEST_F(ReadMessagesTest, MessagesGetNoBosButTheTemplates) {
+  const auto tokenizer = TokenizerWithEnds();
+  const auto path = TestFolder() / "data.jsonl";
+  WriteFileAtomically(path, R"({"messages": [{"role": "user", "content": "hi"}]})");
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  const auto rows = ReadPrompts({path.string()}, {}, *tokenizer, chat, 0).rows;
+  EXPECT_EQ(rows[0].prompt_tokens, tokenizer->Encode(rows[0].prompt));
+  EXPECT_EQ(rows[0].prompt_tokens[0], '[');
 }
 
 TEST_F(ReadMessagesTest, TheSystemPromptIsTheFirstMessageUnlessThereIsOne) {
