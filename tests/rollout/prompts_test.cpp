@@ -242,6 +242,24 @@ TEST(ReadPromptsTest, SkipsAndCountsWhatCannotBeUsed) {
               ::testing::ThrowsMessage<FileError>(HasSubstr("found none in 6")));
 }
 
+TEST(ReadPromptsTest, EveryRowKnowsWhereItStands) {
+  const auto lines = TestFolder() / "places.jsonl", array = TestFolder() / "places.json";
+  WriteFileAtomically(lines, "no\n\n{\"prompt\": \"a\"}\n{\"prompt\": \"b\"}\n");
+  WriteFileAtomically(array, "[{\"prompt\": \"c\"}, 7, {\"prompt\": \"d\"}]");
+  DataSection data;
+  data.on_error = "skip";
+  ChatPrompts chat(TestFolder(), std::nullopt);
+  const PromptSet set =
+      ReadPrompts({lines.string(), array.string()}, data, *TinyTokenizer(), chat, 0);
+  std::vector<std::string> places;
+  for (const PromptRow& row : set.rows) {
+    const RowPlace place = set.Place(row);
+    places.push_back(std::filesystem::path(place.path).filename().string() + " " + place.where());
+  }
+  EXPECT_EQ(places, (std::vector<std::string>{"places.jsonl line 3", "places.jsonl line 4",
+                                              "places.json row 1", "places.json row 3"}));
+}
+
 TEST(ReadPromptsTest, FilesFollowOneAnotherAndPatternsByName) {
   const auto folder = TestFolder() / "parts";
   std::filesystem::create_directories(folder);
