@@ -39,8 +39,8 @@ struct VerdictBitsTest : ::testing::Test {
     fs::create_directories(run->place / ("notes-" + name));
     std::string config = Slurp(run->place / "grpo.toml");
     config +=
-        "[[reward]]\nverifier = \"./moody.py\"\nprocesses = 1\ntimeout_s = 3\n"
-        "start_timeout_s = 3\nargs = [\"notes-" +
+        "[[reward]]\nverifier = \"./moody.py\"\nprocesses = 1\ntimeout_s = 5\n"
+        "start_timeout_s = 10\nargs = [\"notes-" +
         name + "\"]\n";
     run->place.Write(name + ".toml", config);
     return {"train", name + ".toml",         "--set",   "run.name=" + name, "--set", "run.steps=5",
@@ -115,7 +115,7 @@ TEST_F(VerdictBitsTest, ATimeOutIsNotJudgedAnewAfterAKill) {
 TEST_F(VerdictBitsTest, VerdictsOfAnotherConfigAreNotUsedAndTheLogSaysSo) {
   KillWhen("other", [] { return HasTrace("other", 2); });
   std::vector<std::string> command = Command("other");
-  command.insert(command.end(), {"--set", "reward.3.timeout_s=2.5"});
+  command.insert(command.end(), {"--set", "reward.3.timeout_s=4.5"});
   const Outcome outcome = run->place.Run(command);
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("the ledger has verdicts of moody on other completions, or by other"),
