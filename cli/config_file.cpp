@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <sstream>
@@ -197,6 +198,14 @@ std::string Quoted(const std::string& text) {
   std::ostringstream out;
   out << toml::value<std::string>(text);
   return out.str();
+}
+
+// A verifier of the user's own may have options of any name.
+std::string Key(const std::string& name) {
+  const bool bare = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return (c < 128 && std::isalnum(c) != 0) || c == '_' || c == '-';
+  });
+  return bare ? name : Quoted(name);
 }
 
 // Shortest text that reads back to the same bits and is a TOML float.
@@ -474,7 +483,7 @@ std::string RewardsToToml(const std::vector<RewardConfig>& rewards) {
     if (!reward.gold_template.empty())
       text += fmt::format("gold_template = {}\n", Quoted(reward.gold_template));
     for (const auto& [key, value] : reward.options.items())
-      text += fmt::format("{} = {}\n", key, value.dump());
+      text += fmt::format("{} = {}\n", Key(key), value.dump());
   }
   return text;
 }

@@ -150,6 +150,34 @@ TEST_F(ConfigFileTest, ARewardMayBeClipped) {
   ExpectComplaint(kGood, {"min", "expected a finite number"}, {"reward.0.min=\"low\""});
 }
 
+TEST_F(ConfigFileTest, RewardsAloneComeBackAsTheyWere) {
+  const std::string url =
+      "\n[[reward]]\nverifier = \"http://127.0.0.1:1/score\"\non_error = \"stop\"\n"
+      "timeout_s = 2.5\n\"a b\" = \"tab\\t, quote \\\", é\"\nwords = [\"x\", \"y\"]\n";
+  const RunConfig run = Load(kGood + url);
+  const auto read = RewardsFromToml(RewardsToToml(run.rewards), "the run's rewards");
+  ASSERT_EQ(read.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(read[i].verifier, run.rewards[i].verifier);
+    EXPECT_EQ(read[i].weight, run.rewards[i].weight);
+    EXPECT_EQ(read[i].gate, run.rewards[i].gate);
+    EXPECT_EQ(read[i].on_error, run.rewards[i].on_error);
+    EXPECT_EQ(read[i].options, run.rewards[i].options);
+  }
+  EXPECT_THROW(RewardsFromToml("[[reward]]\nverifier = \"maths\"\n", "x"), UsageError);
+  EXPECT_THROW(RewardsFromToml("[run]\nseed = 1\n", "x"), UsageError);
+  EXPECT_THROW(RewardsFromToml("verifier", "x"), UsageError);
+}
+
+TEST_F(ConfigFileTest, WorkersOfOtherProcessesAreOfThisMachine) {
+  EXPECT_EQ(Load(kGood).config.transport.bind, "");
+  const std::string bind = "[transport]\nbind = \"ipc://door\"\n";
+  EXPECT_EQ(Load(kGood + bind + "reward_workers = 0\n").config.transport.reward_workers, 0);
+  ExpectComplaint(kGood + "[transport]\nreward_workers = 0\n", {"reward_workers", "bind"});
+  ExpectComplaint(kGood + "[transport]\nbind = \"tcp://0.0.0.0:1\"\n",
+                  {"[transport] bind", "only this machine may reach it"});
+}
+
 TEST_F(ConfigFileTest, BrokenTomlNamesTheLineAndMissingFileIsABadFile) {
   ExpectComplaint("[run]\nname = \n", {path.string() + ":2", "expected TOML"});
   EXPECT_THROW(LoadConfig(Command::kTrain, "/nowhere/x.toml", {}), FileError);
