@@ -60,13 +60,6 @@ Welcome Join(WorkerLink& link, const RemoteWorkerOptions& options) {
                   options.address, options.silence));
 }
 
-std::unique_ptr<const Scorer> MakeScorer(const Welcome& welcome,
-                                         const RemoteWorkerOptions& options) {
-  const auto tokenizer = Tokenizer::Parse(welcome.tokenizer, "the run's tokenizer.json");
-  return std::make_unique<const Scorer>(options.read_rewards(welcome.rewards), welcome.seed,
-                                        tokenizer);
-}
-
 RemoteWorkerOutcome Work(RewardWorker& worker, WorkerLink& link,
                          const RemoteWorkerOptions& options) {
   const auto outcome = [&](bool interrupted) {
@@ -100,7 +93,9 @@ RemoteWorkerOutcome RunRemoteWorker(const RemoteWorkerOptions& options) {
   WorkerLink link(*ring, options.role, NewIdentity(), Version());
   const Welcome welcome = Join(link, options);
   try {
-    ring->scorer = MakeScorer(welcome, options);
+    ring->scorer =
+        options.make_scorer(welcome.rewards, welcome.seed,
+                            Tokenizer::Parse(welcome.tokenizer, "the run's tokenizer.json"));
     spdlog::info("{} has joined the run at {}; verifiers: {}", link.identity(), options.address,
                  fmt::join(ring->scorer->names(), ", "));
     RewardWorker worker(ring, link);

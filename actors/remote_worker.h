@@ -9,18 +9,20 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
-#include <vector>
 
-#include "reward/verify.h"
+#include "reward/scorer.h"
 
 namespace hone {
 
 struct RemoteWorkerOptions {
   std::string address;  // of the run: CheckLocalAddress
   std::string role;     // kRewardWorker, the only one that a run takes from outside
-  // The rewards that the run's [[reward]] tables mean (Welcome::rewards). Throws UsageError.
-  std::function<std::vector<RewardConfig>(const std::string& tables)> read_rewards;
+  // Of the run's [[reward]] tables (Welcome::rewards) and its seed. Throws UsageError.
+  std::function<std::unique_ptr<const Scorer>(const std::string& tables, uint64_t seed,
+                                              std::shared_ptr<const Tokenizer> tokenizer)>
+      make_scorer;
   // Seconds without a word of the run, at the beginning or later, after which it is given up.
   double silence = 60;
   // Set from outside (a signal): what is in hand is given back, and the worker ends.

@@ -455,13 +455,14 @@ RunConfig LoadConfig(Command command, const std::filesystem::path& path,
   return run;
 }
 
-std::vector<RewardConfig> RewardsFromToml(const std::string& text, const std::string& name) {
+RunConfig RewardsFromToml(const std::string& text, const std::string& name, uint64_t seed) {
   const toml::table root = Parse(text, name);
   RunConfig run;
+  run.config.run.seed = seed;
   Reader reader(name, root);
   ReadRewards(reader, name, root, &run);
   reader.RefuseUnknown({"reward"});
-  return run.rewards;
+  return run;
 }
 
 std::string ConfigToToml(Command command, const RunConfig& run) {

@@ -31,9 +31,10 @@ RunConfig LoadConfig(Command command, const std::filesystem::path& path,
 // values.
 std::string ConfigToToml(Command command, const RunConfig& run);
 
-// The [[reward]] tables alone, for workers of other processes, which read them back. Reading throws
-// UsageError for anything wrong in them, as LoadConfig does; `name` stands for the file.
+// The [[reward]] tables alone, for workers of other processes, which read them back: a RunConfig of
+// rewards and their verifiers. Reading throws UsageError for anything wrong in them, as LoadConfig
+// does; `name` stands for the file, `seed` is the run's.
 std::string RewardsToToml(const std::vector<RewardConfig>& rewards);
-std::vector<RewardConfig> RewardsFromToml(const std::string& text, const std::string& name);
+RunConfig RewardsFromToml(const std::string& text, const std::string& name, uint64_t seed);
 
 }  // namespace hone

@@ -24,8 +24,10 @@ void Work(const WorkerFlags& flags) {
   RemoteWorkerOptions options;
   options.address = flags.address;
   options.role = flags.role == "reward" ? kRewardWorker : flags.role;
-  options.read_rewards = [](const std::string& tables) {
-    return RewardsFromToml(tables, "the run's rewards");
+  options.make_scorer = [](const std::string& tables, uint64_t seed,
+                           std::shared_ptr<const Tokenizer> tokenizer) {
+    const RunConfig run = RewardsFromToml(tables, "the run's rewards", seed);
+    return std::make_unique<const Scorer>(run.rewards, run.verifiers, std::move(tokenizer));
   };
   options.silence = flags.timeout;
   options.interrupt = interrupt.flag();

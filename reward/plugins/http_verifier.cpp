@@ -120,11 +120,8 @@ class HttpVerifier : public Verifier {
 
   std::vector<Verdict> ScoreBatch(std::span<const Sample> samples,
                                   ScoringWatch& watch) const override {
-    watch.Wait();
-    Connection connection = pool_.Borrow();
-    watch.GoOn();
     std::vector<Verdict> verdicts;
-    try {
+    pool_.Lend(watch, [&](Connection& connection) {
       if (connection == nullptr) connection = MakeHttpConnection(plan_.target);
       const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                                std::chrono::duration<double>(plan_.timeout_s));
@@ -135,11 +132,7 @@ class HttpVerifier : public Verifier {
         Judge(batch.first(size), *connection, deadline, &verdicts);
         for (size_t i = 0; i < size; ++i) watch.Judged();
       }
-    } catch (...) {
-      pool_.Return({});
-      throw;
-    }
-    pool_.Return(std::move(connection));
+    });
     return verdicts;
   }
 

@@ -18,8 +18,7 @@ using Child = std::unique_ptr<ChildProcess>;
 class ProgramVerifier : public Verifier {
  public:
   explicit ProgramVerifier(ProgramPlan plan) : plan_(std::move(plan)), pool_(plan_.processes) {
-    pool_.Borrow();
-    pool_.Return(Start());
+    pool_.Add(Start());
   }
 
   std::string name() const override { return plan_.name; }
@@ -35,11 +34,8 @@ class ProgramVerifier : public Verifier {
 
   std::vector<Verdict> ScoreBatch(std::span<const Sample> samples,
                                   ScoringWatch& watch) const override {
-    watch.Wait();
-    Worker worker = pool_.Borrow();
-    watch.GoOn();
     std::vector<Verdict> verdicts;
-    try {
+    pool_.Lend(watch, [&](Worker& worker) {
       size_t together = samples.size();
       while (verdicts.size() < samples.size()) {
         const auto rest = samples.subspan(verdicts.size());
@@ -47,11 +43,7 @@ class ProgramVerifier : public Verifier {
                        ? samples.size()
                        : 1;
       }
-    } catch (...) {
-      pool_.Return({});  // the next borrower starts a process in its place
-      throw;
-    }
-    pool_.Return(std::move(worker));
+    });
     return verdicts;
   }
 

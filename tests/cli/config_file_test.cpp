@@ -155,7 +155,7 @@ TEST_F(ConfigFileTest, RewardsAloneComeBackAsTheyWere) {
       "\n[[reward]]\nverifier = \"http://127.0.0.1:1/score\"\non_error = \"stop\"\n"
       "timeout_s = 2.5\n\"a b\" = \"tab\\t, quote \\\", é\"\nwords = [\"x\", \"y\"]\n";
   const RunConfig run = Load(kGood + url);
-  const auto read = RewardsFromToml(RewardsToToml(run.rewards), "the run's rewards");
+  const auto read = RewardsFromToml(RewardsToToml(run.rewards), "the run's rewards", 7).rewards;
   ASSERT_EQ(read.size(), 3u);
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_EQ(read[i].verifier, run.rewards[i].verifier);
@@ -164,9 +164,9 @@ TEST_F(ConfigFileTest, RewardsAloneComeBackAsTheyWere) {
     EXPECT_EQ(read[i].on_error, run.rewards[i].on_error);
     EXPECT_EQ(read[i].options, run.rewards[i].options);
   }
-  EXPECT_THROW(RewardsFromToml("[[reward]]\nverifier = \"maths\"\n", "x"), UsageError);
-  EXPECT_THROW(RewardsFromToml("[run]\nseed = 1\n", "x"), UsageError);
-  EXPECT_THROW(RewardsFromToml("verifier", "x"), UsageError);
+  EXPECT_THROW(RewardsFromToml("[[reward]]\nverifier = \"maths\"\n", "x", 0), UsageError);
+  EXPECT_THROW(RewardsFromToml("[run]\nseed = 1\n", "x", 0), UsageError);
+  EXPECT_THROW(RewardsFromToml("verifier", "x", 0), UsageError);
 }
 
 TEST_F(ConfigFileTest, WorkersOfOtherProcessesAreOfThisMachine) {
