@@ -6,12 +6,27 @@
 namespace hone::kernels {
 namespace {
 
-// Steps of the reduced index that a tile takes before it stores: long enough that loading and
-// storing the accumulators counts for nothing, short enough that a panel's part stays in the
-// second-level cache beside the rows that pass it. The chains go on from what was stored: same
-// bits.
+// How a product with packed weights is cut: a block of its panels, `columns` wide and `depth` steps
+// of the reduced index long, is passed by all rows before the next.
+struct Order {
+  int64_t columns, depth;
+};
+
+// Many rows: as deep as the second-level cache takes it beside them, so that loading and storing
+// the accumulators counts for nothing. Few: small blocks, so that the next can come while one is
+// passed; AVX2, whose tiles read a panel twice as often for the same work, keeps them in the
+// first-level cache.
 constexpr int64_t kDepth = 768;
-constexpr int64_t kGroupColumns = 128;
+HONE_SIMD Order OrderFor(int64_t rows) {
+  if (rows > 128) return {128, kDepth};
+#if defined(__AVX512F__)
+  return {64, kDepth};
+#else
+  return {32, 192};
+#endif
+}
+// Floats that are asked for ahead at least, where a block is smaller.
+constexpr int64_t kLeastAhead = 16384;
 
 // The size of parts of `size` that are about equal, each at most `most`.
 HONE_SIMD int64_t EvenPart(int64_t size, int64_t most) {
@@ -21,37 +36,37 @@ HONE_SIMD int64_t EvenPart(int64_t size, int64_t most) {
 
 using TileFunction = void (*)(const Tile&);
 
-template <bool kPackedA>
+template <bool kPackedA, int kWidth, bool kAhead>
 TileFunction NarrowTile(int64_t rows) {  // kTileVectors wide
   switch (rows) {
     case 1:
-      return TileProduct<1, kTileVectors, kPackedA>;
+      return TileProduct<1, kTileVectors, kPackedA, kWidth, kAhead>;
     case 2:
-      return TileProduct<2, kTileVectors, kPackedA>;
+      return TileProduct<2, kTileVectors, kPackedA, kWidth, kAhead>;
     case 3:
-      return TileProduct<3, kTileVectors, kPackedA>;
+      return TileProduct<3, kTileVectors, kPackedA, kWidth, kAhead>;
 #if defined(__AVX2__)
     case 4:
-      return TileProduct<4, kTileVectors, kPackedA>;
+      return TileProduct<4, kTileVectors, kPackedA, kWidth, kAhead>;
     case 5:
-      return TileProduct<5, kTileVectors, kPackedA>;
+      return TileProduct<5, kTileVectors, kPackedA, kWidth, kAhead>;
 #endif
 #if defined(__AVX512F__)
     case 6:
-      return TileProduct<6, kTileVectors, kPackedA>;
+      return TileProduct<6, kTileVectors, kPackedA, kWidth, kAhead>;
     case 7:
-      return TileProduct<7, kTileVectors, kPackedA>;
+      return TileProduct<7, kTileVectors, kPackedA, kWidth, kAhead>;
     case 8:
-      return TileProduct<8, kTileVectors, kPackedA>;
+      return TileProduct<8, kTileVectors, kPackedA, kWidth, kAhead>;
     case 9:
-      return TileProduct<9, kTileVectors, kPackedA>;
+      return TileProduct<9, kTileVectors, kPackedA, kWidth, kAhead>;
     case 10:
-      return TileProduct<10, kTileVectors, kPackedA>;
+      return TileProduct<10, kTileVectors, kPackedA, kWidth, kAhead>;
     case 11:
-      return TileProduct<11, kTileVectors, kPackedA>;
+      return TileProduct<11, kTileVectors, kPackedA, kWidth, kAhead>;
 #endif
     default:
-      return TileProduct<kTileRows, kTileVectors, kPackedA>;
+      return TileProduct<kTileRows, kTileVectors, kPackedA, kWidth, kAhead>;
   }
 }
 
@@ -59,18 +74,18 @@ TileFunction NarrowTile(int64_t rows) {  // kTileVectors wide
 TileFunction WideTile(int64_t rows) {
   switch (rows) {
     case 1:
-      return TileProduct<1, VectorsFor(1), false>;
+      return TileProduct<1, VectorsFor(1), false, 32, false>;
     case 2:
-      return TileProduct<2, VectorsFor(2), false>;
+      return TileProduct<2, VectorsFor(2), false, 32, false>;
     case 3:
-      return TileProduct<3, VectorsFor(3), false>;
+      return TileProduct<3, VectorsFor(3), false, 32, false>;
     case 4:
-      return TileProduct<4, VectorsFor(4), false>;
+      return TileProduct<4, VectorsFor(4), false, 32, false>;
 #if defined(__AVX512F__)
     case 5:
-      return TileProduct<5, VectorsFor(5), false>;
+      return TileProduct<5, VectorsFor(5), false, 32, false>;
     case 6:
-      return TileProduct<6, VectorsFor(6), false>;
+      return TileProduct<6, VectorsFor(6), false, 32, false>;
 #endif
     default:
       return nullptr;
@@ -107,63 +122,90 @@ class TileRows {
   alignas(64) float copy_[kTileRows * kStride];
 };
 
-// Columns [column, column + width of the tile) of a tile's rows, from step `begin` of the depth on.
-void RunTile(const MatmulBlock& block, TileFunction tile, const TileRows& rows, int64_t row,
-             int64_t column, int64_t begin) {
+// The tile of columns from `column` on and rows from `row` on, over `depth` steps from `begin` on.
+Tile TileOf(const MatmulBlock& block, const TileRows& rows, int64_t row, int64_t column,
+            int64_t begin, int64_t depth) {
   const int64_t panel_stride = block.k * 32;
-  const bool last = begin + kDepth >= block.k;
-  tile({.a = rows.a(),
-        .lda = rows.lda(),
-        .step = 1,
-        .b = block.panels + column / 32 * panel_stride + begin * 32 + column % 32,
-        .panel_stride = panel_stride,
-        .k = Smaller(kDepth, block.k - begin),
-        .c = block.c + row * block.ldc + column,
-        .ldc = block.ldc,
-        .columns = block.columns - column,
-        .bias = last && block.bias != nullptr ? block.bias + column : nullptr,
-        .from_c = block.accumulate || begin > 0});
+  const bool last = begin + depth >= block.k;
+  return {.a = rows.a(),
+          .lda = rows.lda(),
+          .step = 1,
+          .b = block.panels + column / 32 * panel_stride + begin * 32 + column % 32,
+          .panel_stride = panel_stride,
+          .k = depth,
+          .c = block.c + row * block.ldc + column,
+          .ldc = block.ldc,
+          .columns = block.columns - column,
+          .bias = last && block.bias != nullptr ? block.bias + column : nullptr,
+          .from_c = block.accumulate || begin > 0,
+          .ahead = nullptr};
 }
 
 // Fewer rows than a tile: panels side by side, each read once.
 void FewRows(const MatmulBlock& block) {
-  const TileFunction narrow = NarrowTile<false>(block.rows), wide = WideTile(block.rows);
+  const TileFunction narrow = NarrowTile<false, 32, false>(block.rows);
+  const TileFunction wide = WideTile(block.rows);
   const int64_t wide_columns = VectorsFor(static_cast<int>(block.rows)) * 16;
   TileRows rows;
   for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {  // k = 0: c is written
-    rows.Take(block.a + begin, block.lda, block.rows, Smaller(kDepth, block.k - begin));
+    const int64_t depth = Smaller(kDepth, block.k - begin);
+    rows.Take(block.a + begin, block.lda, block.rows, depth);
     for (int64_t column = 0; column < block.columns;) {
       const bool fits = wide != nullptr && column + wide_columns <= block.columns;
-      RunTile(block, fits ? wide : narrow, rows, 0, column, begin);
-      column += fits ? wide_columns : kTileVectors * 16;
+      (fits ? wide : narrow)(TileOf(block, rows, 0, column, begin, depth));
+      column += fits ? wide_columns : kTileColumns;
     }
   }
 }
 
+// The first rows wait for the panels; while the others pass them, the next panels come: half a
+// panel a tile. Past the block's own they are those of the product that is likely next.
 void Block(const MatmulBlock& block) {
   if (block.rows < kTileRows) return FewRows(block);
-  const int64_t tile_rows = EvenPart(block.rows, kTileRows);
+  const Order order = OrderFor(block.rows);
+  const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
   TileRows rows;
-  for (int64_t group = 0; group < block.columns; group += kGroupColumns) {
-    const int64_t end = Smaller(group + kGroupColumns, block.columns);
-    for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {
-      for (int64_t row = 0; row < block.rows; row += tile_rows) {
-        const int64_t count = Smaller(tile_rows, block.rows - row);
-        const TileFunction tile = NarrowTile<false>(count);
-        rows.Take(block.a + row * block.lda + begin, block.lda, count,
-                  Smaller(kDepth, block.k - begin));
-        for (int64_t column = group; column < end; column += kTileVectors * 16) {
-          RunTile(block, tile, rows, row, column, begin);
+  for (int64_t group = 0; group < block.columns; group += order.columns) {
+    const int64_t end = Smaller(group + order.columns, block.columns);
+    for (int64_t begin = 0; begin < block.k || begin == 0; begin += order.depth) {
+      const int64_t depth = Smaller(order.depth, block.k - begin);
+      const float* next = begin + depth < block.k
+                              ? block.panels + group * block.k + (begin + depth) * 32
+                              : block.panels + end * block.k;
+      const float* const next_end = next + Larger((end - group) * depth, kLeastAhead);
+      for (int64_t n = 0; n < tiles; ++n) {
+        const int64_t row = block.rows * n / tiles, count = block.rows * (n + 1) / tiles - row;
+        rows.Take(block.a + row * block.lda + begin, block.lda, count, depth);
+        const bool ahead = n > 0 && next < next_end;
+        const TileFunction function =
+            ahead ? NarrowTile<false, 32, true>(count) : NarrowTile<false, 32, false>(count);
+        for (int64_t column = group; column < end; column += kTileColumns) {
+          Tile tile = TileOf(block, rows, row, column, begin, depth);
+          tile.ahead = next;
+          next += ahead ? depth * 16 : 0;
+          function(tile);
         }
       }
     }
   }
 }
 
-// The weight gradient, in chunks of t and of columns: a chunk of x is packed once and stays in the
-// second-level cache while the rows of dw pass, some tiles of them at a time with their part of dy
-// packed.
-constexpr int64_t kGradDepth = 320, kGradColumns = 512, kGradRows = 8 * kTileRows;
+// Asks for `rows` rows of `floats` floats.
+template <int kCacheLevel>
+HONE_SIMD void Prefetch(const float* p, int64_t ld, int64_t rows, int64_t floats) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t i = 0; i < floats; i += 16)
+      __builtin_prefetch(p + row * ld + i, 0, 4 - kCacheLevel);
+  }
+}
+
+// Part `part` of `parts` about equal ones of [0, size).
+struct Range {
+  int64_t begin, end;
+};
+HONE_SIMD Range PartOf(int64_t size, int64_t part, int64_t parts) {
+  return {size * part / parts, size * (part + 1) / parts};
+}
 
 // source [t, columns] to tiles [t][width] side by side; the last tile is as wide as what is left,
 // or padded with zeros to `width` when kPad. Row by row: the source is read as it lies.
@@ -191,7 +233,8 @@ void PackTiles(const float* source, int64_t ld, int64_t t, int64_t columns, int6
 }
 
 // Each group of panels is packed when the rows come to it: for hundreds of rows that costs nothing.
-// Wider groups than above, and less deep: rows of gradients are long, and come from memory.
+// Wider groups than above, and less deep: rows of gradients are long, and come from memory, so the
+// next tile's are asked for while one is at work, and its place in c.
 constexpr int64_t kRowsDepth = 384, kRowsColumns = 256;
 static_assert(kRowsDepth <= kDepth);
 
@@ -199,65 +242,94 @@ void RowsBlock(const MatmulRowsBlock& block) {
   TileRows rows;
   for (int64_t group = 0; group < block.columns; group += kRowsColumns) {
     const int64_t columns = Smaller(kRowsColumns, block.columns - group);
+    const int64_t tiles = (columns + kTileColumns - 1) / kTileColumns;
     for (int64_t begin = 0; begin < block.k || begin == 0; begin += kRowsDepth) {
       const int64_t depth = Smaller(kRowsDepth, block.k - begin);  // 0 for k = 0: c is written
-      PackTiles<true>(block.b + begin * block.ldb + group, block.ldb, depth, columns, 32,
+      PackTiles<true>(block.b + begin * block.ldb + group, block.ldb, depth, columns, kTileColumns,
                       block.scratch);
       for (int64_t row = 0; row < block.rows; row += kTileRows) {
         const int64_t count = Smaller(kTileRows, block.rows - row);
-        const TileFunction tile = NarrowTile<false>(count);
+        const int64_t after = Smaller(kTileRows, block.rows - row - count);
+        const TileFunction function = NarrowTile<false, kTileColumns, false>(count);
         rows.Take(block.a + row * block.lda + begin, block.lda, count, depth);
-        for (int64_t column = 0; column < columns; column += kTileVectors * 16) {
-          tile({.a = rows.a(),
-                .lda = rows.lda(),
-                .step = 1,
-                .b = block.scratch + column / 32 * 32 * depth + column % 32,
-                .panel_stride = 0,
-                .k = depth,
-                .c = block.c + row * block.ldc + group + column,
-                .ldc = block.ldc,
-                .columns = columns - column,
-                .bias = nullptr,
-                .from_c = block.accumulate || begin > 0});
+        for (int64_t tile = 0; tile < tiles; ++tile) {
+          const int64_t column = tile * kTileColumns;
+          float* c = block.c + row * block.ldc + group + column;
+          const Range part = PartOf(after, tile, tiles);
+          Prefetch<2>(block.a + (row + count + part.begin) * block.lda + begin, block.lda,
+                      part.end - part.begin, depth);
+          if (tile + 1 < tiles) Prefetch<1>(c + kTileColumns, block.ldc, count, kTileColumns);
+          function({.a = rows.a(),
+                    .lda = rows.lda(),
+                    .step = 1,
+                    .b = block.scratch + column * depth,
+                    .panel_stride = 0,
+                    .k = depth,
+                    .c = c,
+                    .ldc = block.ldc,
+                    .columns = columns - column,
+                    .bias = nullptr,
+                    .from_c = block.accumulate || begin > 0,
+                    .ahead = nullptr});
         }
       }
     }
   }
 }
 
-void GradWeightChunk(const GradWeightBlock& block, int64_t begin, int64_t t, int64_t column,
-                     int64_t columns) {
-  float *x_panels = block.scratch, *dy_tiles = x_panels + kGradDepth * kGradColumns;
-  PackTiles<true>(block.x + begin * block.ld_x + column, block.ld_x, t, columns, 32, x_panels);
-  for (int64_t row = 0; row < block.n; row += kTileRows) {
-    const int64_t in_part = row % kGradRows, rows = Smaller(kTileRows, block.n - row);
-    if (in_part == 0) {
-      PackTiles<false>(block.dy + begin * block.ld_dy + row, block.ld_dy, t,
-                       Smaller(kGradRows, block.n - row), kTileRows, dy_tiles);
-    }
-    const TileFunction tile = NarrowTile<true>(rows);
-    for (int64_t panel = 0; panel < columns; panel += kTileVectors * 16) {
-      tile({.a = dy_tiles + in_part * t,
-            .lda = 1,
-            .step = rows,
-            .b = x_panels + panel / 32 * 32 * t + panel % 32,
-            .panel_stride = 0,
-            .k = t,
-            .c = block.dw + row * block.ld_dw + column + panel,
-            .ldc = block.ld_dw,
-            .columns = columns - panel,
-            .bias = nullptr,
-            .from_c = true});
+// The weight gradient, in chunks of t and of columns: a chunk of x is packed once and stays in the
+// second-level cache while the rows of dw pass, some tiles of them at a time with their part of dy
+// packed. While they are at work, the next part of dy and the next tile's place in dw are asked
+// for.
+constexpr int64_t kGradDepth = 320, kGradColumns = 512, kGradRows = 16 * kTileRows;
+
+// A chunk: dy, x and dw from its first element on.
+void GradWeightChunk(const GradWeightBlock& chunk) {
+  float *x_panels = chunk.scratch, *dy_tiles = x_panels + kGradDepth * kGradColumns;
+  PackTiles<true>(chunk.x, chunk.ld_x, chunk.t, chunk.k, kTileColumns, x_panels);
+  const int64_t panels = (chunk.k + kTileColumns - 1) / kTileColumns;
+  for (int64_t part = 0; part < chunk.n; part += kGradRows) {
+    const int64_t part_rows = Smaller(kGradRows, chunk.n - part);
+    const int64_t after = Smaller(kGradRows, chunk.n - part - part_rows);  // rows of the next part
+    const int64_t tiles = (part_rows + kTileRows - 1) / kTileRows;
+    PackTiles<false>(chunk.dy + part, chunk.ld_dy, chunk.t, part_rows, kTileRows, dy_tiles);
+    for (int64_t panel = 0; panel < panels; ++panel) {
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const int64_t row = tile * kTileRows, rows = Smaller(kTileRows, part_rows - row);
+        float* dw = chunk.dw + (part + row) * chunk.ld_dw + panel * kTileColumns;
+        const Range ahead = PartOf(chunk.t, panel * tiles + tile, panels * tiles);
+        Prefetch<2>(chunk.dy + ahead.begin * chunk.ld_dy + part + part_rows, chunk.ld_dy,
+                    ahead.end - ahead.begin, after);
+        Prefetch<1>(dw + rows * chunk.ld_dw, chunk.ld_dw,
+                    Smaller(kTileRows, part_rows - row - rows), kTileColumns);
+        NarrowTile<true, kTileColumns, false>(rows)({.a = dy_tiles + row * chunk.t,
+                                                     .lda = 1,
+                                                     .step = rows,
+                                                     .b = x_panels + panel * kTileColumns * chunk.t,
+                                                     .panel_stride = 0,
+                                                     .k = chunk.t,
+                                                     .c = dw,
+                                                     .ldc = chunk.ld_dw,
+                                                     .columns = chunk.k - panel * kTileColumns,
+                                                     .bias = nullptr,
+                                                     .from_c = true,
+                                                     .ahead = nullptr});
+      }
     }
   }
 }
 
 void GradWeight(const GradWeightBlock& block) {
+  const int64_t depth = EvenPart(block.t, kGradDepth);
   for (int64_t column = 0; column < block.k; column += kGradColumns) {
-    const int64_t columns = Smaller(kGradColumns, block.k - column);
-    const int64_t depth = EvenPart(block.t, kGradDepth);
     for (int64_t begin = 0; begin < block.t; begin += depth) {
-      GradWeightChunk(block, begin, Smaller(depth, block.t - begin), column, columns);
+      GradWeightBlock chunk = block;
+      chunk.dy += begin * block.ld_dy;
+      chunk.x += begin * block.ld_x + column;
+      chunk.dw += column;
+      chunk.t = Smaller(depth, block.t - begin);
+      chunk.k = Smaller(kGradColumns, block.k - column);
+      GradWeightChunk(chunk);
     }
   }
 }

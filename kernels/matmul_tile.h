@@ -19,21 +19,26 @@ constexpr int kTileRows = 4, kTileVectors = 1;
 constexpr int VectorsFor(int) { return 1; }
 #endif
 
+constexpr int kTileColumns = kTileVectors * 16;
+
 struct Tile {
   const float* a;  // element (row, i) at a[row * lda + i * step]
   int64_t lda, step;
-  const float* b;  // element (i, column) of vector v at b[offset(v) + i * 32 + column]
+  const float* b;  // element (i, column) of vector v at b[offset(v) + i * kWidth + column]
   int64_t panel_stride;
   int64_t k;
   float* c;
   int64_t ldc;
-  int64_t columns;    // columns of c that exist, from the first vector's first
-  const float* bias;  // or null; added last
-  bool from_c;        // the chains start from c, else from 0
+  int64_t columns;     // columns of c that exist, from the first vector's first
+  const float* bias;   // or null; added last
+  bool from_c;         // the chains start from c, else from 0
+  const float* ahead;  // of kAhead: what is read after this tile, k lines of it
 };
 
-template <int kRows, int kVectors, bool kPackedA>
+// kWidth: columns of a panel of b. kAhead: with each step a line of tile.ahead is asked for.
+template <int kRows, int kVectors, bool kPackedA, int kWidth, bool kAhead>
 void TileProduct(const Tile& tile) {
+  static_assert(kWidth == 32 || kWidth == kVectors * 16);
   F32x16 sum[kRows][kVectors];
   const bool whole = tile.columns >= kVectors * 16;
 #pragma GCC unroll 16
@@ -63,13 +68,14 @@ void TileProduct(const Tile& tile) {
     for (int v = 0; v < kVectors; ++v) {
       column[v] = Load(b + (v / 2) * tile.panel_stride + (v % 2) * 16);
     }
+    if (kAhead) __builtin_prefetch(tile.ahead + i * 16, 0, 2);  // into the second-level cache
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const F32x16 x = Set(kPackedA ? a[r] : rows[r / 3][(r % 3) * lda]);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[r][v] = Fma(x, column[v], sum[r][v]);
     }
-    b += 32;
+    b += kWidth;
     a += step;
 #pragma GCC unroll 4
     for (int g = 0; g < (kRows + 2) / 3; ++g) rows[g] += 1;

@@ -58,6 +58,7 @@ HONE_SIMD float MaxLanes(F32x16 a) {  // exact in any order
 }
 
 HONE_SIMD int64_t Smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+HONE_SIMD int64_t Larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 }  // namespace
 }  // namespace hone::kernels
