@@ -207,27 +207,34 @@ HONE_SIMD Range PartOf(int64_t size, int64_t part, int64_t parts) {
   return {size * part / parts, size * (part + 1) / parts};
 }
 
-// source [t, columns] to tiles [t][width] side by side; the last tile is as wide as what is left,
-// or padded with zeros to `width` when kPad. Row by row: the source is read as it lies.
-template <bool kPad>
-void PackTiles(const float* source, int64_t ld, int64_t t, int64_t columns, int64_t width,
-               float* tiles) {
+// Floats from one packed tile [t][width] to the next: a vector more than it holds, so that whole
+// vectors can be written to its end, and tiles do not all lie in the same set of the first-level
+// cache.
+HONE_SIMD constexpr int64_t PackedStride(int64_t width, int64_t t) { return width * t + 16; }
+
+// source [t, columns] to tiles [t][kWidth]; the last is as wide as what is left, or padded with
+// zeros to kWidth when kPad. Row by row: the source is read as it lies.
+template <int kWidth, bool kPad>
+void PackTiles(const float* source, int64_t ld, int64_t t, int64_t columns, float* tiles) {
+  constexpr int64_t kRead = (kWidth + 15) / 16 * 16;
+  const int64_t stride = PackedStride(kWidth, t);
+  const int64_t whole = columns < kRead ? 0 : (columns - kRead) / kWidth + 1;
   for (int64_t i = 0; i < t; ++i) {
     const float* row = source + i * ld;
-    for (int64_t begin = 0; begin < columns; begin += width) {
-      const int64_t used = Smaller(width, columns - begin), stride = kPad ? width : used;
-      float *tile = tiles + begin * t, *to = tile + i * stride;
-      const int64_t room = t * stride - i * stride;  // of the tile, from here on
+    // What is written past kWidth is written again by the next row.
+    for (int64_t tile = 0; tile < whole; ++tile) {
+      float* to = tiles + tile * stride + i * kWidth;
+#pragma GCC unroll 2
+      for (int64_t j = 0; j < kRead; j += 16) Store(to + j, Load(row + tile * kWidth + j));
+    }
+    for (int64_t tile = whole; tile * kWidth < columns; ++tile) {
+      const int64_t used = Smaller(kWidth, columns - tile * kWidth), width = kPad ? kWidth : used;
+      float* to = tiles + tile * stride + i * width;
       for (int64_t j = 0; j < used; j += 16) {
-        // Whole vectors where both sides have room: what is written too far is written again.
-        if (begin + j + 16 <= columns && j + 16 <= room) {
-          Store(to + j, Load(row + begin + j));
-        } else {
-          const int64_t n = Smaller(16, used - j);
-          StoreN(to + j, LoadN(row + begin + j, n), n);
-        }
+        const int64_t n = Smaller(16, used - j);
+        StoreN(to + j, LoadN(row + tile * kWidth + j, n), n);
       }
-      for (int64_t j = used; j < stride; ++j) to[j] = 0;
+      for (int64_t j = used; j < width; ++j) to[j] = 0;
     }
   }
 }
@@ -245,8 +252,8 @@ void RowsBlock(const MatmulRowsBlock& block) {
     const int64_t tiles = (columns + kTileColumns - 1) / kTileColumns;
     for (int64_t begin = 0; begin < block.k || begin == 0; begin += kRowsDepth) {
       const int64_t depth = Smaller(kRowsDepth, block.k - begin);  // 0 for k = 0: c is written
-      PackTiles<true>(block.b + begin * block.ldb + group, block.ldb, depth, columns, kTileColumns,
-                      block.scratch);
+      PackTiles<kTileColumns, true>(block.b + begin * block.ldb + group, block.ldb, depth, columns,
+                                    block.scratch);
       for (int64_t row = 0; row < block.rows; row += kTileRows) {
         const int64_t count = Smaller(kTileRows, block.rows - row);
         const int64_t after = Smaller(kTileRows, block.rows - row - count);
@@ -262,7 +269,7 @@ void RowsBlock(const MatmulRowsBlock& block) {
           function({.a = rows.a(),
                     .lda = rows.lda(),
                     .step = 1,
-                    .b = block.scratch + column * depth,
+                    .b = block.scratch + tile * PackedStride(kTileColumns, depth),
                     .panel_stride = 0,
                     .k = depth,
                     .c = c,
@@ -282,17 +289,19 @@ void RowsBlock(const MatmulRowsBlock& block) {
 // packed. While they are at work, the next part of dy and the next tile's place in dw are asked
 // for.
 constexpr int64_t kGradDepth = 320, kGradColumns = 512, kGradRows = 16 * kTileRows;
+constexpr int64_t kGradPanels =
+    kGradColumns / kTileColumns * PackedStride(kTileColumns, kGradDepth);
 
 // A chunk: dy, x and dw from its first element on.
 void GradWeightChunk(const GradWeightBlock& chunk) {
-  float *x_panels = chunk.scratch, *dy_tiles = x_panels + kGradDepth * kGradColumns;
-  PackTiles<true>(chunk.x, chunk.ld_x, chunk.t, chunk.k, kTileColumns, x_panels);
+  float *x_panels = chunk.scratch, *dy_tiles = x_panels + kGradPanels;
+  PackTiles<kTileColumns, true>(chunk.x, chunk.ld_x, chunk.t, chunk.k, x_panels);
   const int64_t panels = (chunk.k + kTileColumns - 1) / kTileColumns;
   for (int64_t part = 0; part < chunk.n; part += kGradRows) {
     const int64_t part_rows = Smaller(kGradRows, chunk.n - part);
     const int64_t after = Smaller(kGradRows, chunk.n - part - part_rows);  // rows of the next part
     const int64_t tiles = (part_rows + kTileRows - 1) / kTileRows;
-    PackTiles<false>(chunk.dy + part, chunk.ld_dy, chunk.t, part_rows, kTileRows, dy_tiles);
+    PackTiles<kTileRows, false>(chunk.dy + part, chunk.ld_dy, chunk.t, part_rows, dy_tiles);
     for (int64_t panel = 0; panel < panels; ++panel) {
       for (int64_t tile = 0; tile < tiles; ++tile) {
         const int64_t row = tile * kTileRows, rows = Smaller(kTileRows, part_rows - row);
@@ -302,18 +311,19 @@ void GradWeightChunk(const GradWeightBlock& chunk) {
                     ahead.end - ahead.begin, after);
         Prefetch<1>(dw + rows * chunk.ld_dw, chunk.ld_dw,
                     Smaller(kTileRows, part_rows - row - rows), kTileColumns);
-        NarrowTile<true, kTileColumns, false>(rows)({.a = dy_tiles + row * chunk.t,
-                                                     .lda = 1,
-                                                     .step = rows,
-                                                     .b = x_panels + panel * kTileColumns * chunk.t,
-                                                     .panel_stride = 0,
-                                                     .k = chunk.t,
-                                                     .c = dw,
-                                                     .ldc = chunk.ld_dw,
-                                                     .columns = chunk.k - panel * kTileColumns,
-                                                     .bias = nullptr,
-                                                     .from_c = true,
-                                                     .ahead = nullptr});
+        NarrowTile<true, kTileColumns, false>(rows)(
+            {.a = dy_tiles + tile * PackedStride(kTileRows, chunk.t),
+             .lda = 1,
+             .step = rows,
+             .b = x_panels + panel * PackedStride(kTileColumns, chunk.t),
+             .panel_stride = 0,
+             .k = chunk.t,
+             .c = dw,
+             .ldc = chunk.ld_dw,
+             .columns = chunk.k - panel * kTileColumns,
+             .bias = nullptr,
+             .from_c = true,
+             .ahead = nullptr});
       }
     }
   }
@@ -339,8 +349,8 @@ void GradWeight(const GradWeightBlock& block) {
 namespace HONE_ISA_NAMESPACE {
 const MatmulKernels kMatmul = {
     .tile_rows = kTileRows,
-    .rows_scratch = kRowsDepth * kRowsColumns,
-    .grad_scratch = kGradDepth * (kGradColumns + kGradRows),
+    .rows_scratch = kRowsColumns / kTileColumns * PackedStride(kTileColumns, kRowsDepth),
+    .grad_scratch = kGradPanels + kGradRows / kTileRows * PackedStride(kTileRows, kGradDepth),
     .block = Block,
     .rows_block = RowsBlock,
     .grad_weight = GradWeight,
