@@ -15,6 +15,7 @@
 #include "policy/files/gguf_model.h"
 #include "policy/files/model_folder.h"
 #include "policy/files/rounding.h"
+#include "policy/model/context_length.h"
 
 namespace hone {
 namespace fs = std::filesystem;
@@ -26,6 +27,7 @@ struct Options {
   std::string format = "hf";
   std::string dtype;                         // unset: f32 as hf, f16 as gguf
   uint64_t max_shard_bytes = 5'000'000'000;  // transformers' default, "5GB"
+  int64_t context_length = 0;
   int threads = 0;
 };
 
@@ -78,6 +80,11 @@ Plan MakePlan(const Options& options) {
                                  plan.gguf ? " or q8_0" : "; q8_0 is of --format gguf"));
   }
   plan.type = *type;
+  if (options.context_length != 0 && !plan.gguf) {
+    throw UsageError(
+        "--context-length is of --format gguf; a model folder's readers are told it "
+        "themselves (vLLM: --max-model-len)");
+  }
   CheckOutput(plan, options.checkpoint);
   return plan;
 }
@@ -172,6 +179,7 @@ void CountFiles(const fs::path& output, Result* result) {
 void RunExport(const Options& options) {
   const Plan plan = MakePlan(options);
   ModelFolder model = LoadModelFolder(options.checkpoint, /*with_weights=*/true, options.threads);
+  SetContextLength(options.context_length, &model.config);
   GgufMetadata metadata;  // first of all: what GGUF cannot express shows at once
   if (plan.gguf) metadata = MakeGgufMetadata(model, plan.type);
   const Probe policy = RunProbe(model.config, model.weights, options.threads);
@@ -222,6 +230,12 @@ void AddExportCommand(CLI::App& program) {
                    "most bytes of tensors in a file of hf, such as 5GB")
       ->capture_default_str()
       ->transform(CLI::AsSizeValue(/*kb_is_1000=*/true));
+  command
+      ->add_option(
+          "--context-length", options->context_length,
+          "of gguf: the context that the file names; 0: as many positions as the model has "
+          "by itself. Of longrope, more than its original length: as the policy was trained")
+      ->capture_default_str();
   command->add_option("--threads", options->threads, "0: all cores; changes no bit of the result")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "policy/model/context_length.h"
 
 namespace hone {
 
@@ -16,11 +17,17 @@ void AddPolicyFlags(CLI::App& command, PolicyFlags* flags) {
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--float64", flags->float64,
                    "compute in double, with --backend torch: the reference");
+  command
+      .add_option("--context-length", flags->context_length,
+                  "positions that a sequence may have; 0: as many as the model has by itself. More "
+                  "than longrope's original length takes its long factors throughout")
+      ->capture_default_str();
 }
 
 LoadedPolicy LoadPolicy(const PolicyFlags& flags) {
   LoadedPolicy policy;
   policy.folder = LoadModelFolder(flags.model, /*with_weights=*/true, flags.threads);
+  SetContextLength(flags.context_length, &policy.folder.config);
   BackendOptions options;
   options.name = flags.backend;
   options.device = flags.device;

@@ -16,13 +16,14 @@
 
 namespace hone {
 
-// --model, --backend, --device, --threads, --float64.
+// --model, --backend, --device, --threads, --float64, --context-length.
 struct PolicyFlags {
   std::string model;
   std::string backend = "exact";
   std::string device = "cpu";
   int threads = 0;
   bool float64 = false;
+  int64_t context_length = 0;
 };
 void AddPolicyFlags(CLI::App& command, PolicyFlags* flags);
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "learner/run_state.h"
+#include "policy/model/context_length.h"
 
 namespace hone {
 namespace fs = std::filesystem;
@@ -32,7 +33,11 @@ BatchFacts FactsOf(const StepBatch& batch, uint64_t version) {
   return facts;
 }
 
-ModelFolder LoadPolicy(const PolicySection& policy) { return LoadModelFolder(policy.model); }
+ModelFolder LoadPolicy(const PolicySection& policy) {
+  ModelFolder model = LoadModelFolder(policy.model);
+  SetContextLength(policy.context_length, &model.config);
+  return model;
+}
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/json.h"
 #include "learner/run_state.h"
+#include "policy/model/context_length.h"
 #include "policy/text/chat_prompts.h"
 #include "rollout/prompt_template.h"
 #include "rollout/prompts.h"
@@ -144,8 +145,8 @@ Learner::Example ReadExample(const RowReader& row, const std::string& text, cons
   const auto length =
       static_cast<int64_t>(example.prompt_tokens.size() + example.completion_tokens.size());
   if (length > model.config.max_position_embeddings) {
-    row.Fail(fmt::format("has {} tokens, the model has {} positions (max_position_embeddings)",
-                         length, model.config.max_position_embeddings),
+    row.Fail(fmt::format("has {} tokens, the model has {} positions ({})", length,
+                         model.config.max_position_embeddings, model.config.positions_key),
              "too long");
   }
   return example;
@@ -169,7 +170,8 @@ Demonstrations ReadDemonstrations(const std::vector<std::string>& files, const D
 
 SftOutcome TrainSft(const Config& config, const fs::path& folder, bool resume, int threads,
                     const OnStep& on_step, const std::atomic<bool>* interrupt) {
-  const ModelFolder model = LoadModelFolder(config.policy.model);
+  ModelFolder model = LoadModelFolder(config.policy.model);
+  SetContextLength(config.policy.context_length, &model.config);
   const auto [examples, report] = ReadDemonstrations(config.data.train, config.data, model);
   BackendOptions options;
   options.name = config.policy.backend;

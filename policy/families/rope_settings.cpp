@@ -108,7 +108,8 @@ std::vector<double> Factors(const ConfigReader& rope, const char* key, int64_t c
 }
 
 // Ding et al., "LongRoPE", arXiv:2402.13753. transformers takes the long factors for a whole
-// sequence once it is longer than the original length: its earlier keys would change.
+// sequence once it is longer than the original length: its earlier keys would change. So sequences
+// end there, unless the user asks for more of them (model/context_length.h).
 void ReadLongRope(const ConfigReader& rope, double ratio, ModelConfig* config) {
   RopeScaling& scaling = config->rope_scaling;
   const int64_t frequencies = config->turned_dim() / 2;
@@ -121,8 +122,11 @@ void ReadLongRope(const ConfigReader& rope, double ratio, ModelConfig* config) {
       "attention_factor",
       scaling.factor <= 1 ? 1 : std::sqrt(1 + Log2(scaling.factor) / Log2(original)), 0, 1e3);
   if (original < static_cast<double>(config->max_position_embeddings)) {
+    scaling.long_positions = config->max_position_embeddings;
     config->max_position_embeddings = static_cast<int64_t>(original);
-    config->positions_key = "original_max_position_embeddings, where longrope changes all keys";
+    config->positions_key =
+        "original_max_position_embeddings, where longrope changes all keys; context_length may be "
+        "more";
   }
 }
 

@@ -109,7 +109,8 @@ const char* NameOf(RopeType type) {
 void CheckScaling(const GgufFamily& family, const RopeScaling& scaling) {
   // Every setting: one that is added does not compile before it has its place here.
   const auto& [type, factor, original_positions, low_freq_factor, high_freq_factor, beta_fast,
-               beta_slow, truncate, short_factor, long_factor, attention_factor] = scaling;
+               beta_slow, truncate, short_factor, long_factor, long_positions, takes_long_factors,
+               attention_factor] = scaling;
   const auto& known = family.scaling;
   if (type != RopeType::kDefault && std::find(known.begin(), known.end(), type) == known.end())
     Fail(family, "rope_type", fmt::format("rotary scaling of type \"{}\"", NameOf(type)));
@@ -118,7 +119,8 @@ void CheckScaling(const GgufFamily& family, const RopeScaling& scaling) {
     if (beta_slow != 1) Fail(family, "beta_slow", fmt::format("{}, where 1 is meant", beta_slow));
     if (!truncate) Fail(family, "truncate", "a ramp of YaRN that ends between dimensions");
   }
-  if (type == RopeType::kLongRope && std::fmod(original_positions, kContextStep) != 0) {
+  if (type == RopeType::kLongRope && !takes_long_factors &&
+      std::fmod(original_positions, kContextStep) != 0) {
     Fail(family, "original_max_position_embeddings",
          fmt::format("{}, where contexts are multiples of {} and a longer one takes the long "
                      "factors",

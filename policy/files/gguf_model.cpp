@@ -88,7 +88,8 @@ GgufTensor MakeFactors(const char* name, std::vector<float> numbers) {
 }
 
 // What llama.cpp divides the frequencies of rotary embedding by. Of longrope's factors it takes the
-// short ones for a context of at most the original length, whatever stands in it.
+// short ones for a context of at most the original length, the long ones for a longer one, whatever
+// stands in it: as SetContextLength does, and the file's context_length is that of the policy.
 void AddRopeFactors(const ModelConfig& config, std::vector<GgufTensor>* tensors) {
   const RopeScaling& scaling = config.rope_scaling;
   if (scaling.type == RopeType::kLongRope) {

@@ -16,13 +16,15 @@ enum class RopeType { kDefault, kLinear, kDynamic, kYarn, kLlama3, kLongRope };
 struct RopeScaling {
   RopeType type = RopeType::kDefault;
   double factor = 1;
-  double original_positions = 0;                     // of yarn and llama3
+  double original_positions = 0;                     // of yarn, llama3 and longrope
   double low_freq_factor = 1, high_freq_factor = 4;  // of llama3
   double beta_fast = 32, beta_slow = 1;              // of yarn, as `truncate`
   bool truncate = true;
-  // Of longrope, one a frequency. The forward has no sequences of the length that the long ones are
-  // for; a policy's files carry them on.
+  // Of longrope, one a frequency. The short ones hold for sequences of up to original_positions,
+  // the long ones for every position of a policy that may have more (model/context_length.h).
   std::vector<double> short_factor = {}, long_factor = {};
+  int64_t long_positions = 0;  // that a sequence may have with the long ones; 0: no more than short
+  bool takes_long_factors = false;
   double attention_factor = 1;  // multiplies cos and sin
 };
 

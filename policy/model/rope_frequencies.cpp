@@ -68,7 +68,8 @@ std::vector<double> InverseFrequenciesInDouble(double theta, int64_t dims,
         break;
       }
       case RopeType::kLongRope:
-        frequency /= scaling.short_factor[static_cast<size_t>(i)];
+        frequency /= (scaling.takes_long_factors ? scaling.long_factor
+                                                 : scaling.short_factor)[static_cast<size_t>(i)];
         break;
     }
     frequencies.push_back(frequency);

@@ -1,26 +1,26 @@
 """Holds `hone tokenize --chat` against transformers' chat templates.
 
-usage: chat_parity.py [HONE] [--templates FOLDER...] [--count N] [--seed N]      (needs: transformers, jinja2)
+usage: chat_parity.py [HONE] [--templates FOLDER...] [--count N] [--seed N] [--offline]   (needs: transformers, jinja2)
 
-Every template of tests/parity/templates and every published one that trl and llama-cpp-python carry (or the *.jinja of
-each FOLDER alone) renders conversations of every kind: system, several turns, tools, tool calls and results, reasoning,
+Every template of tests/parity/templates and every published one that trl and the packages of published.py carry (or the
+*.jinja of each FOLDER alone) renders conversations of every kind: system, several turns, tools, tool calls and results, reasoning,
 parts, variables, with and without the generation prompt. Then N small templates are drawn from a grammar of Jinja. The
-text must be the same, or both must fail. Prints a line for each template, and exits with 1 when one differs.
+text must be the same, or both must fail. Prints a line for each template, and exits with 1 when one differs, or when
+published ones could not be had (with --offline they are left out then, and it says so).
 """
 import argparse
 import copy
-import importlib.metadata
 import importlib.util
 import json
 import os
 import random
 import subprocess
 import sys
-import tarfile
 import tempfile
 from datetime import datetime
 from pathlib import Path
 
+import published
 from transformers.utils import chat_template_utils
 from chat_grammar import random_template, VARIABLES
 
@@ -100,22 +100,14 @@ def trl_templates():
     return in_folder(Path(found.origin).parent / "chat_templates") if found else []
 
 
-def llama_cpp_templates():
-    """So does llama.cpp, among the sources of llama-cpp-python; they are fetched once, in the version installed."""
+def packaged_templates(offline):
+    """Those of published.py, and whether they were there."""
+    published.offline = offline
     try:
-        wanted = f"llama-cpp-python=={importlib.metadata.version('llama-cpp-python')}"
-    except importlib.metadata.PackageNotFoundError:
-        return []
-    cache = Path(os.environ.get("HONE_CACHE", Path.home() / ".cache/hone")) / "parity"
-    archive = cache / (wanted.replace("-", "_").replace("==", "-") + ".tar.gz")
-    if not archive.exists():
-        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", wanted]
-        if subprocess.run([*fetch, "--dest", str(cache)]).returncode != 0:
-            print(f"NOT RUN: llama.cpp's templates; the sources of {wanted} could not be fetched", flush=True)
-            return []
-    with tarfile.open(archive) as sources:
-        files = [member for member in sources if "/models/templates/" in member.name and member.name.endswith(".jinja")]
-        return [(Path(file.name).stem, sources.extractfile(file).read().decode()) for file in files]
+        return published.chat_templates(), True
+    except published.NotFetched as error:
+        print(f"{'LEFT OUT' if offline else 'NOT RUN'}: the templates of llama.cpp, unsloth and SmolLM2: {error}", flush=True)
+        return [], False
 
 
 def lines():
@@ -173,13 +165,15 @@ def main():
     parser.add_argument("--templates", nargs="+", metavar="FOLDER")
     parser.add_argument("--count", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--offline", action="store_true", help="only what is in the cache")
     args = parser.parse_args()
     chat_template_utils.datetime = FixedDate
-    total = 0
+    total, whole = 0, True
     if args.templates:
         templates = [template for folder in args.templates for template in in_folder(folder)]
     else:
-        templates = [*in_folder(Path(__file__).parent / "templates"), *trl_templates(), *llama_cpp_templates()]
+        packaged, whole = packaged_templates(args.offline)
+        templates = [*in_folder(Path(__file__).parent / "templates"), *trl_templates(), *packaged]
     for name, template in templates:
         requests = list(lines())
         wrong, failed = compare(args.hone, name, template, requests, print)
@@ -193,7 +187,7 @@ def main():
         both += failed
         wrong_templates += wrong > 0
     print(f"{args.count} drawn templates (seed {args.seed}): {both} errors in both, {wrong_templates} differ")
-    return total + wrong_templates
+    return total + wrong_templates + (not whole and not args.offline)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ WRITTEN = {
         "sliding_attention": {"rope_type": "default", "rope_theta": 300.0}}}),
 }
 LONG = 250  # tokens of a sequence more, where longrope's original length is 256
+# … and of one beyond it, where the policy's context is said to be so long: the long factors hold for all positions.
+CONTEXT, LONGER = 1024, 600
 # … and what the message must name.
 REFUSED = {
     "llama, gelu": ("Llama", {"hidden_act": "gelu_pytorch_tanh"}, "hidden_act"),
@@ -115,9 +117,9 @@ def check_hf(name: str, model: Path, root: Path, inputs: list[list[int]], report
                        f"policy {result['probe_max_abs_diff']:.1e}")
 
 
-def load(path: Path) -> Llama:
+def load(path: Path, context: int = 256) -> Llama:
     """With keys and values in F32."""
-    return Llama(str(path), n_ctx=256, n_batch=256, n_threads=1, n_threads_batch=1, verbose=False, seed=0,
+    return Llama(str(path), n_ctx=context, n_batch=context, n_ubatch=context, n_threads=1, n_threads_batch=1, verbose=False, seed=0,
                  logits_all=True, type_k=0, type_v=0)
 
 
@@ -148,14 +150,15 @@ def llama_greedy(peer: Llama, prompts: list[list[int]]) -> list[list[int]]:
     return result
 
 
-def check_gguf(name: str, model: Path, root: Path, inputs: list[list[int]], positions: int, report: Report) -> None:
-    ours = hone_logprobs(model, inputs, root)
+def check_gguf(name: str, model: Path, root: Path, inputs: list[list[int]], positions: int, report: Report,
+               *flags: str) -> None:
+    ours = hone_logprobs(model, inputs, root, *flags)
     prompts = [tokens[:20] for tokens in inputs[:2]]
-    written = hone_greedy(model, prompts, root)
+    written = hone_greedy(model, prompts, root, *flags)
     for dtype, bound in BOUNDS.items():
         path = root / f"{model.name}-{dtype}.gguf"
-        export(model, path, "--format", "gguf", "--dtype", dtype)
-        peer = load(path)
+        export(model, path, "--format", "gguf", "--dtype", dtype, *flags)
+        peer = load(path, CONTEXT if flags else 256)
         if dtype == "f32":
             context = int(peer.metadata[peer.metadata["general.architecture"] + ".context_length"])
             report(context == positions, f"{name}: the file has contexts of {context} tokens, expected {positions}")
@@ -202,6 +205,9 @@ def main() -> int:
                 positions = settings["sliding_window"] or 128
                 inputs = [tokens[:positions] for tokens in inputs]
             check_gguf(name, model, root, inputs, positions, report)
+            if "longrope" in name:
+                inputs.append((inputs[0] * LONGER)[:LONGER])
+                check_gguf(f"{name}, long", model, root, inputs, CONTEXT, report, "--context-length", str(CONTEXT))
         for number, (name, (prefix, settings, key)) in enumerate(REFUSED.items()):
             if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
                 continue

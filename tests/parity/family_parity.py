@@ -25,6 +25,7 @@ LONGROPE = {
     "rope_theta": 10000.0,
     "partial_rotary_factor": 0.67,
 }
+CONTEXT = 512  # of longrope's long factors
 TYPES = ["sliding_attention", "full_attention", "sliding_attention"]
 
 
@@ -66,6 +67,12 @@ CASES = {
     "mistral, no window": ("Mistral", {"sliding_window": None}),
     "phi3": ("Phi3", {"sliding_window": 13}),
     "phi3, longrope, partial": ("Phi3", {"rope_parameters": LONGROPE, "original_max_position_embeddings": 100}),
+    "phi3, longrope, long": ("Phi3", {"rope_parameters": LONGROPE, "max_position_embeddings": CONTEXT,
+                                      "original_max_position_embeddings": 64}),
+    "llama, longrope, long": ("Llama", rope("longrope", short_factor=[1.0, 1.1, 1.3, 1.5, 1.7, 2.0],
+                                            long_factor=[1.0, 2.0, 3.0, 5.0, 8.0, 13.0], factor=8.0,
+                                            original_max_position_embeddings=64)
+                              | {"max_position_embeddings": CONTEXT}),
     "qwen3_moe": (
         "Qwen3Moe",
         {"head_dim": 16, "num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
@@ -138,11 +145,11 @@ def greedy(folder: Path, prompts: list[list[int]]) -> list[list[int]]:
     return result
 
 
-def hone_greedy(model: Path, prompts: list[list[int]], folder: Path) -> list[list[int]]:
+def hone_greedy(model: Path, prompts: list[list[int]], folder: Path, *flags: str) -> list[list[int]]:
     path = folder / "prompts.jsonl"
     path.write_text("".join(json.dumps({"tokens": tokens}) + "\n" for tokens in prompts))
     out = run_hone("generate", "--model", str(model), "--prompts", str(path), "--greedy", "--ignore-eos",
-                   "--max-tokens", str(NEW_TOKENS))
+                   "--max-tokens", str(NEW_TOKENS), *flags)
     return [json.loads(line)["tokens"] for line in out.splitlines()]
 
 
@@ -199,21 +206,25 @@ def main() -> int:
                 continue
             folder = Path(root) / str(number)
             inputs = sequences(make_model(folder, prefix, settings, seed=number), count=4)
+            flags, prompt = [], 20
+            if name.endswith(", long"):  # transformers takes the long factors for long sequences alone
+                inputs = [(tokens * 50)[:length] for tokens, length in zip(inputs, [65, 128, 300, CONTEXT])]
+                flags, prompt = ["--context-length", str(CONTEXT)], 90
             theirs = transformers_logprobs(folder, inputs)
-            difference = worst(hone_logprobs(folder, inputs, Path(root)), theirs)
+            difference = worst(hone_logprobs(folder, inputs, Path(root), *flags), theirs)
             report(name, difference <= TOLERANCE, f"largest difference {difference:.1e}")
-            ours = hone_logprobs(folder, inputs, Path(root), "--backend", "torch", "--float64")
+            ours = hone_logprobs(folder, inputs, Path(root), "--backend", "torch", "--float64", *flags)
             difference = worst(ours, double_logprobs(folder, inputs))
             report(name, difference <= IN_DOUBLE, f"in double, {difference:.1e}")
             difference = worst(ours, float64_logprobs(folder, inputs))
             report(name, difference <= WITH_CASTS, f"beside float64 with steps in float32, {difference:.1e}")
-            prompts = [tokens[:20] for tokens in inputs[:2]]
-            same = hone_greedy(folder, prompts, Path(root)) == greedy(folder, prompts)
+            prompts = [tokens[:prompt] for tokens in inputs[-2:]]
+            same = hone_greedy(folder, prompts, Path(root), *flags) == greedy(folder, prompts)
             report(name, same, f"greedy text of {NEW_TOKENS} tokens {'the same' if same else 'differs'}")
             made = Path(root) / f"{number}-made"
             run_hone("init-model", "--config", str(folder / "config.json"), "--tokenizer",
                      str(folder / "tokenizer.json"), "--seed", "5", "--output", str(made))
-            difference = worst(hone_logprobs(made, inputs, Path(root)), transformers_logprobs(made, inputs))
+            difference = worst(hone_logprobs(made, inputs, Path(root), *flags), transformers_logprobs(made, inputs))
             report(name, difference <= TOLERANCE, f"hone's folder in transformers, {difference:.1e}")
     print("all agree" if not failed else f"{failed} do not agree")
     return 1 if failed else 0

@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "policy/families/family.h"
 #include "policy/files/model_folder.h"
+#include "policy/model/context_length.h"
 #include "policy/model/rope_frequencies.h"
 
 namespace hone {
@@ -302,6 +303,44 @@ TEST(Phi3ConfigTest, LongRopeEndsWhereItsFactorsWouldChange) {
   EXPECT_THAT(Refusal(Phi3({{"rope_scaling", {{"type", "linear"}, {"factor", 2.0}}}})),
               HasSubstr("rope_scaling.type: \"linear\" is not supported"));
   EXPECT_THAT(Refusal(Phi3({{"lm_head_bias", true}})), HasSubstr("lm_head_bias"));
+}
+
+TEST(ContextLengthTest, BeyondTheOriginalLengthLongRopeTakesItsLongFactors) {
+  const ModelConfig published = Parse(Phi3({{"rope_scaling",
+                                             {{"type", "longrope"},
+                                              {"short_factor", {1.0, 1.0, 1.0, 1.0}},
+                                              {"long_factor", {2.0, 2.0, 2.0, 2.0}}}},
+                                            {"original_max_position_embeddings", 16}}));
+  const auto with = [&](int64_t length) {
+    ModelConfig config = published;
+    SetContextLength(length, &config);
+    return config;
+  };
+  const auto second = [](const ModelConfig& config) {
+    return InverseFrequencies(config.rope_theta, config.turned_dim(), config.rope_scaling)[1];
+  };
+  EXPECT_EQ(with(0).max_position_embeddings, 16);
+  EXPECT_EQ(second(with(0)), 0.1f);
+  EXPECT_EQ(second(with(16)), 0.1f);
+  EXPECT_EQ(with(17).max_position_embeddings, 17);
+  EXPECT_EQ(second(with(17)), 0.05f);
+  EXPECT_EQ(with(64).max_position_embeddings, 64);
+  EXPECT_EQ(with(64).rope_scaling.attention_factor, published.rope_scaling.attention_factor);
+  EXPECT_THROW(with(65), UsageError);
+}
+
+TEST(ContextLengthTest, OtherModelsCanBeGivenLessThanTheyHave) {
+  ModelConfig config = Parse(Llama({}));
+  SetContextLength(9, &config);
+  EXPECT_EQ(config.max_position_embeddings, 9);
+  EXPECT_STREQ(config.positions_key, "context_length");
+  config = Parse(Llama({}));
+  try {
+    SetContextLength(65, &config);
+    FAIL() << "expected a UsageError";
+  } catch (const UsageError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("context_length: expected 1 to the model's 64 positions"));
+  }
 }
 
 TEST(Gemma2ConfigTest, HasScalesCapsAndAlternatingWindows) {

@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "policy/files/gguf_family.h"
 #include "policy/files/gguf_model.h"
+#include "policy/model/context_length.h"
 
 namespace hone {
 namespace {
@@ -122,6 +123,9 @@ TEST(GgufFamilyTest, LongRopeHasBothFactorsAndAContextInSteps) {
   EXPECT_EQ(tensors.back().data[7], 1.5f);
   EXPECT_THAT(Refusal(json, {{"original_max_position_embeddings", 250}}),
               HasSubstr("original_max_position_embeddings: 250"));
+  ModelConfig longer = config;
+  SetContextLength(1000, &longer);
+  EXPECT_EQ(GgufContextLength(GgufFamilyOf(longer), longer), 1000);
 }
 
 TEST(GgufFamilyTest, GemmaIsWrittenAsItWasPublished) {
