@@ -4,7 +4,6 @@ cuts texts into the same tokens, its log-probabilities of an f32 file agree with
 greedy text is that of `hone generate`, and the narrower types stay within bounds of their own. What GGUF cannot say is
 refused with exit code 2 and the name of the setting."""
 
-import json
 import statistics
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import torch
 from family_parity import CASES, LONGROPE, TYPES, hone_greedy, make_model, rope
-from fixtures import HONE, run_hone
+from fixtures import HONE, Report, export
 from llama_cpp import Llama
 from load_parity import hone_logprobs, sequences, transformers_logprobs, worst
 from safetensors import safe_open
@@ -85,18 +84,6 @@ REFUSED = {
     "gemma3, layer_types": ("Gemma3", {**GEMMA, "layer_types": TYPES}, "layer_types"),
     "gemma3, cap": ("Gemma3", {**GEMMA, "final_logit_softcapping": 5.0}, "final_logit_softcapping"),
 }
-
-
-def export(model: Path, output: Path, *flags: str) -> dict:
-    return json.loads(run_hone("export", str(model), "--output", str(output), *flags))
-
-
-class Report:
-    failed = 0
-
-    def __call__(self, ok: bool, text: str) -> None:
-        self.failed += not ok
-        print(f"{'ok  ' if ok else 'MISS'} {text}", flush=True)
 
 
 def check_hf(name: str, model: Path, root: Path, inputs: list[list[int]], report: Report) -> None:
