@@ -186,7 +186,8 @@ bool ChooseSpacePrefix(Scheme scheme, const ModelFolder& model, const Json& toke
       "adds {}; those texts get other tokens there than in hone, all others the same{}",
       scheme == Scheme::kAlways ? "always" : "first", Differing(scheme, space_prefix),
       !chat || chat->empty() ? ""
-      : agrees               ? ", among them those of the chat template"
+      : agrees               ? ", among them those of the chat template, where no message "
+                               "holds an added token"
                              : "; the chat template makes such texts");
   return space_prefix;
 }
