@@ -46,7 +46,7 @@ CASES = {
 
 def in_vllm(folders: list[str]) -> None:
     """A line of JSON for each folder: for each of PROMPTS the tokens, their log-probabilities, by how much the best
-    token led the next, and the text. A fork for each folder: vLLM has one engine a process, and takes long to import."""
+    token led the next, and the text. A fork for each folder: vLLM has one engine a process, and imports slowly."""
     from vllm import LLM, SamplingParams
 
     for folder in folders:
