@@ -9,78 +9,16 @@
 #include <unordered_set>
 #include <utility>
 
+#include "policy/files/gguf_space_prefix.h"
 #include "policy/text/tokenizer_json.h"
 #include "policy/text/utf8.h"
 
 namespace hone {
 namespace {
 
-constexpr std::string_view kSpace = "\u2581";  // ▁, which stands for a space
-
 const Json& Get(const Json& object, const char* key) { return TokenizerJson::Get(object, key); }
 
 std::string Quote(std::string_view text) { return Dump(Json(text)); }
-
-void ListSteps(const Json& step, const char* key, std::vector<const Json*>* steps) {
-  if (step.is_null()) return;
-  if (Get(step, "type") != "Sequence") return steps->push_back(&step);
-  for (const Json& inner : Get(step, key)) ListSteps(inner, key, steps);
-}
-
-bool IsString(const Json& step, const char* text) {
-  return Get(Get(step, "pattern"), "String") == text;
-}
-
-// Metaspace's spaces are llama.cpp's where it puts none before a text: else it does so only where
-// none is there, or at a text's start alone, llama.cpp always and behind every added token.
-void CheckMetaspace(const Json& step) {
-  const std::string where = "tokenizer.json: pre_tokenizer: Metaspace";
-  if (Get(step, "replacement") != std::string(kSpace))
-    RefuseTokenizer(where + ".replacement", "llama.cpp has " + Quote(kSpace));
-  if (Get(step, "split") != false) RefuseTokenizer(where + ".split", "llama.cpp splits no words");
-  const Json& scheme = Get(step, "prepend_scheme");
-  if (scheme != "never") {
-    RefuseTokenizer(
-        where + ".prepend_scheme",
-        fmt::format("{} puts no space before a text that begins with one{}, llama.cpp does",
-                    scheme.is_null() ? "\"always\"" : Dump(scheme),
-                    scheme == "first" ? " or follows an added token" : ""));
-  }
-}
-
-// Whether a space goes before a text, and before what follows an added token.
-bool PutsSpaceBefore(const Json& tokenizer) {
-  std::vector<const Json*> normalizer, pre_tokenizer;
-  ListSteps(Get(tokenizer, "normalizer"), "normalizers", &normalizer);
-  ListSteps(Get(tokenizer, "pre_tokenizer"), "pretokenizers", &pre_tokenizer);
-  const bool before = !normalizer.empty() && Get(*normalizer[0], "type") == "Prepend" &&
-                      Get(*normalizer[0], "prepend") == std::string(kSpace);
-  bool replaced = false;
-  for (size_t i = before ? 1 : 0; i < normalizer.size(); ++i) {
-    const Json& step = *normalizer[i];
-    if (Get(step, "type") != "Replace" || !IsString(step, " ") ||
-        Get(step, "content") != std::string(kSpace)) {
-      RefuseTokenizer("tokenizer.json: normalizer",
-                      fmt::format("llama.cpp has no {} here", Dump(step)));
-    }
-    replaced = true;
-  }
-  for (const Json* step : pre_tokenizer) {
-    const Json& type = Get(*step, "type");
-    if (type == "Metaspace" && !before) {
-      CheckMetaspace(*step);
-      replaced = true;
-    } else if (type != "Split" || !IsString(*step, " ") || Get(*step, "invert") == true ||
-               !replaced) {
-      // (Where no space is left, a split at spaces does nothing: Gemma.)
-      RefuseTokenizer("tokenizer.json: pre_tokenizer",
-                      fmt::format("llama.cpp has no {} here", Dump(*step)));
-    }
-  }
-  if (!replaced)
-    RefuseTokenizer("tokenizer.json: normalizer", "spaces stay spaces, where llama.cpp has \u2581");
-  return before;
-}
 
 // The byte that "<0x41>" stands for.
 std::optional<uint8_t> ByteOf(std::string_view token) {
@@ -96,14 +34,14 @@ std::string TextOf(const std::string& token) {
   if (const auto byte = ByteOf(token)) return std::string(1, static_cast<char>(*byte));
   std::string text;
   for (size_t at = 0; at < token.size();) {
-    const bool space = token.compare(at, kSpace.size(), kSpace) == 0;
+    const bool space = token.compare(at, kGgufSpace.size(), kGgufSpace) == 0;
     text += space ? ' ' : token[at];
-    at += space ? kSpace.size() : 1;
+    at += space ? kGgufSpace.size() : 1;
   }
   return text;
 }
 
-void SetTypes(const Json& tokenizer, bool space_before, GgufVocabulary* vocabulary) {
+void SetTypes(const Json& tokenizer, GgufVocabulary* vocabulary) {
   const Json& unknown = Get(tokenizer["model"], "unk_token");
   int bytes = 0;
   for (size_t id = 0; id < vocabulary->texts.size(); ++id) {
@@ -115,18 +53,13 @@ void SetTypes(const Json& tokenizer, bool space_before, GgufVocabulary* vocabula
     }
     if (unknown == text) type = kGgufUnknown;
     // Runs of spaces, which llama.cpp would show as they are written. It makes them by merging.
-    if (type == kGgufUserDefined && text.find(kSpace) != std::string::npos) type = kGgufNormal;
+    if (type == kGgufUserDefined && text.find(kGgufSpace) != std::string::npos) type = kGgufNormal;
   }
   if (bytes != 256) {
     RefuseTokenizer("tokenizer.json: model.vocab",
                     fmt::format("has {} of the 256 bytes, \"<0x00>\" to \"<0xFF>\", that llama.cpp "
                                 "falls back on",
                                 bytes));
-  }
-  for (const Json& token : Get(tokenizer, "added_tokens")) {
-    if (!space_before || Get(token, "normalized") == false) continue;
-    RefuseTokenizer("tokenizer.json: added token " + Dump(token["content"]),
-                    "is normalized, so found behind a space only; llama.cpp finds it anywhere");
   }
 }
 
@@ -217,8 +150,8 @@ class MergeOrder {
 
 void AddSentencePieceBpe(const ModelFolder& model, const Json& tokenizer, GgufVocabulary vocabulary,
                          GgufMetadata* metadata) {
-  const bool space_before = PutsSpaceBefore(tokenizer);
-  SetTypes(tokenizer, space_before, &vocabulary);
+  const bool space_prefix = GgufSpacePrefix(model, tokenizer);
+  SetTypes(tokenizer, &vocabulary);
   std::vector<float> scores = MergeOrder(tokenizer["model"], vocabulary).Scores();
   CheckGgufDecoder(model, vocabulary, TextOf);
   metadata->emplace_back("tokenizer.ggml.model", std::string("llama"));
@@ -231,7 +164,7 @@ void AddSentencePieceBpe(const ModelFolder& model, const Json& tokenizer, GgufVo
   metadata->emplace_back("tokenizer.ggml.tokens", std::move(vocabulary.texts));
   metadata->emplace_back("tokenizer.ggml.scores", std::move(scores));
   metadata->emplace_back("tokenizer.ggml.token_type", std::move(vocabulary.types));
-  metadata->emplace_back("tokenizer.ggml.add_space_prefix", space_before);
+  metadata->emplace_back("tokenizer.ggml.add_space_prefix", space_prefix);
 }
 
 }  // namespace hone

@@ -1,8 +1,8 @@
 """`hone export` in the programs that it is for. As hf (f32, bf16, f16; whole and in shards): transformers loads the
 folder, and its log-probabilities agree with `hone logprobs` on it. As gguf, every family that is written: llama.cpp
 cuts texts into the same tokens, its log-probabilities of an f32 file agree with `hone logprobs` on the checkpoint, its
-greedy text is that of `hone generate`, and the narrower types stay within bounds of their own. What GGUF cannot say is
-refused with exit code 2 and the name of the setting."""
+greedy text is that of `hone generate`, to chats too, and the narrower types stay within bounds of their own. What GGUF
+cannot say is refused with exit code 2 and the name of the setting."""
 
 import json
 import statistics
@@ -13,11 +13,12 @@ from pathlib import Path
 
 import torch
 from family_parity import CASES, LONGROPE, TYPES, hone_greedy, make_model, rope
-from fixtures import HONE, run_hone
+from fixtures import HONE, Report, export, run_hone
 from llama_cpp import Llama
 from load_parity import hone_logprobs, sequences, transformers_logprobs, worst
 from safetensors import safe_open
-from transformers import AutoConfig
+from sentencepiece_tokenizers import make_tokenizer as make_sentencepiece
+from transformers import AutoConfig, AutoTokenizer
 
 TOLERANCE = 1e-4  # both compute in fp32
 # Of log-probabilities from the checkpoint's. llama.cpp rounds activations to the type of the weights, and has the GELU
@@ -61,6 +62,8 @@ WRITTEN = {
         "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
         "sliding_attention": {"rope_type": "default", "rope_theta": 300.0}}}),
 }
+# Names of sentencepiece_tokenizers.py, and what the warning must name.
+CHATS = {"mistral 0.3": "neither with an added token nor with a space", "transformers 5": "what follows an added token"}
 LONG = 250  # tokens of a sequence more, where longrope's original length is 256
 # … and of one beyond it, where the policy's context is said to be so long: the long factors hold for all positions.
 CONTEXT, LONGER = 1024, 600
@@ -87,18 +90,6 @@ REFUSED = {
     "gemma3, layer_types": ("Gemma3", {**GEMMA, "layer_types": TYPES}, "layer_types"),
     "gemma3, cap": ("Gemma3", {**GEMMA, "final_logit_softcapping": 5.0}, "final_logit_softcapping"),
 }
-
-
-def export(model: Path, output: Path, *flags: str) -> dict:
-    return json.loads(run_hone("export", str(model), "--output", str(output), *flags))
-
-
-class Report:
-    failed = 0
-
-    def __call__(self, ok: bool, text: str) -> None:
-        self.failed += not ok
-        print(f"{'ok  ' if ok else 'MISS'} {text}", flush=True)
 
 
 def check_hf(name: str, model: Path, root: Path, inputs: list[list[int]], report: Report) -> None:
@@ -173,6 +164,32 @@ def check_gguf(name: str, model: Path, root: Path, inputs: list[list[int]], posi
         peer.close()
 
 
+def check_chat(name: str, tokenizer: str, root: Path, warned: str, report: Report) -> None:
+    """From messages to greedy text, with a tokenizer that GGUF says in part: the chats are not of that part."""
+    model, path, prompts = root / "chat", root / "chat.gguf", root / "chats.jsonl"
+    rows = make_sentencepiece(model, tokenizer)
+    make_model(model, "Mistral", {"initializer_range": 0.2, "sliding_window": None, "vocab_size": rows, "bos_token_id": 1,
+                                  "eos_token_id": 2}, seed=1)
+    make_sentencepiece(model, tokenizer)  # over the one that the model came with
+    chats = [[{"role": "user", "content": text}] for text in ["the cat", " 2 + 3 =", "é ▁ 🙂", "<b>a\n", "[INST"]]
+    chats += [[*chat, {"role": "assistant", "content": " b"}, *chats[0]] for chat in chats]
+    prompts.write_text("".join(json.dumps({"messages": chat}) + "\n" for chat in chats))
+    ours = [json.loads(line)["tokens"] for line in run_hone(
+        "generate", "--model", str(model), "--prompts", str(prompts), "--greedy", "--ignore-eos", "--max-tokens",
+        str(TOKENS)).splitlines()]
+    done = subprocess.run([HONE, "export", str(model), "--format", "gguf", "--dtype", "f32", "--output", str(path)],
+                          capture_output=True, text=True, check=True)
+    report(warned in done.stderr, f"{name}: {done.stderr.strip()}")
+    peer, theirs = load(path), AutoTokenizer.from_pretrained(model)
+    texts = [theirs.apply_chat_template(chat, tokenize=False) for chat in chats]
+    # (The BOS that a template wrote llama.cpp's programs take away, to add it again.)
+    found = llama_greedy(peer, [peer.tokenize(text.removeprefix("<s>").encode(), add_bos=text.startswith("<s>"),
+                                              special=True) for text in texts])
+    same = sum(a == b for a, b in zip(ours, found))
+    report(same == len(chats), f"{name}: greedy text of {TOKENS} tokens to {same} of {len(chats)} chats is the same")
+    peer.close()
+
+
 def check_refused(name: str, model: Path, root: Path, key: str, report: Report) -> None:
     output = root / "refused.gguf"
     done = subprocess.run([HONE, "export", str(model), "--format", "gguf", "--output", str(output)],
@@ -208,6 +225,11 @@ def main() -> int:
             if "longrope" in name:
                 inputs.append((inputs[0] * LONGER)[:LONGER])
                 check_gguf(f"{name}, long", model, root, inputs, CONTEXT, report, "--context-length", str(CONTEXT))
+        for tokenizer, warned in CHATS.items():
+            name = f"chat, {tokenizer}"
+            if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
+                continue
+            check_chat(name, tokenizer, root, warned, report)
         for number, (name, (prefix, settings, key)) in enumerate(REFUSED.items()):
             if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
                 continue

@@ -1,4 +1,4 @@
-"""What the parity scripts share: tiny models, and running the program under test."""
+"""What the parity scripts share: tiny models, running the program under test, and reporting."""
 
 import json
 import os
@@ -80,3 +80,15 @@ def run_hone(*arguments: str, stdin: str | None = None) -> str:
 
 def read_lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def export(model: Path, output: Path, *flags: str) -> dict:
+    return json.loads(run_hone("export", str(model), "--output", str(output), *flags))
+
+
+class Report:
+    failed = 0
+
+    def __call__(self, ok: bool, text: str) -> None:
+        self.failed += not ok
+        print(f"{'ok  ' if ok else 'MISS'} {text}", flush=True)
