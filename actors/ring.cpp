@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/error.h"
-#include "policy/model/context_length.h"
+#include "learner/policy_folder.h"
 #include "reward/self_test_report.h"
 
 namespace hone {
@@ -45,8 +45,7 @@ std::shared_ptr<Ring> MakeRing(const RunOptions& options) {
   }
   auto ring = std::make_shared<Ring>(options);
   ModelFolder& model = ring->model;
-  model = LoadModelFolder(config.policy.model, /*with_weights=*/false);
-  SetContextLength(config.policy.context_length, &model.config);
+  model = LoadPolicyFolder(config.policy, /*with_weights=*/false);
   if (model.tokenizer == nullptr) {
     throw FileError(config.policy.model, "", "has no tokenizer.json, which training needs");
   }

@@ -137,8 +137,7 @@ Tile TileOf(const MatmulBlock& block, const TileRows& rows, int64_t row, int64_t
           .ldc = block.ldc,
           .columns = block.columns - column,
           .bias = last && block.bias != nullptr ? block.bias + column : nullptr,
-          .from_c = block.accumulate || begin > 0,
-          .ahead = nullptr};
+          .from_c = block.accumulate || begin > 0};
 }
 
 // Fewer rows than a tile: panels side by side, each read once.
@@ -276,8 +275,7 @@ void RowsBlock(const MatmulRowsBlock& block) {
                     .ldc = block.ldc,
                     .columns = columns - column,
                     .bias = nullptr,
-                    .from_c = block.accumulate || begin > 0,
-                    .ahead = nullptr});
+                    .from_c = block.accumulate || begin > 0});
         }
       }
     }
@@ -322,8 +320,7 @@ void GradWeightChunk(const GradWeightBlock& chunk) {
              .ldc = chunk.ld_dw,
              .columns = chunk.k - panel * kTileColumns,
              .bias = nullptr,
-             .from_c = true,
-             .ahead = nullptr});
+             .from_c = true});
       }
     }
   }

@@ -29,10 +29,10 @@ struct Tile {
   int64_t k;
   float* c;
   int64_t ldc;
-  int64_t columns;     // columns of c that exist, from the first vector's first
-  const float* bias;   // or null; added last
-  bool from_c;         // the chains start from c, else from 0
-  const float* ahead;  // of kAhead: what is read after this tile, k lines of it
+  int64_t columns;               // columns of c that exist, from the first vector's first
+  const float* bias;             // or null; added last
+  bool from_c;                   // the chains start from c, else from 0
+  const float* ahead = nullptr;  // of kAhead: what is read after this tile, k lines of it
 };
 
 // kWidth: columns of a panel of b. kAhead: with each step a line of tile.ahead is asked for.

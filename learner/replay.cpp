@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "common/error.h"
+#include "learner/policy_folder.h"
 #include "learner/run_files.h"
 #include "learner/session.h"
 
@@ -36,9 +37,8 @@ void CheckEnough(const Config& config, size_t batches) {
 ReplayOutcome TrainReplay(const Config& config, const fs::path& folder, bool resume, int threads,
                           const OnStep& on_step, const std::atomic<bool>* interrupt) {
   // The recording is read before the session makes anything in the run's folder.
-  const std::vector<StepBatch> batches =
-      ReadTraces(config.rollout.replay,
-                 OptionsOf(LoadModelFolder(config.policy.model, /*with_weights=*/false)));
+  const std::vector<StepBatch> batches = ReadTraces(
+      config.rollout.replay, OptionsOf(LoadPolicyFolder(config.policy, /*with_weights=*/false)));
   CheckEnough(config, batches.size());
   Session session(config, folder, resume, threads);
   ReplayOutcome outcome;

@@ -4,8 +4,8 @@
 #include <map>
 #include <string>
 
+#include "learner/policy_folder.h"
 #include "learner/run_state.h"
-#include "policy/model/context_length.h"
 
 namespace hone {
 namespace fs = std::filesystem;
@@ -33,12 +33,6 @@ BatchFacts FactsOf(const StepBatch& batch, uint64_t version) {
   return facts;
 }
 
-ModelFolder LoadPolicy(const PolicySection& policy) {
-  ModelFolder model = LoadModelFolder(policy.model);
-  SetContextLength(policy.context_length, &model.config);
-  return model;
-}
-
 }  // namespace
 
 class Session::Impl {
@@ -46,7 +40,7 @@ class Session::Impl {
   Impl(const Config& config, const fs::path& folder, bool resume, int threads)
       : config_(config),
         folder_(folder),
-        model_(LoadPolicy(config_.policy)),
+        model_(LoadPolicyFolder(config_.policy)),
         backend_(NewBackend(threads)),
         reference_(config_.algorithm.beta != 0 ? NewBackend(threads) : nullptr),
         learner_(config_, model_, *backend_, WithInitialWeights(reference_.get()), threads),

@@ -6,8 +6,8 @@
 
 #include "common/error.h"
 #include "common/json.h"
+#include "learner/policy_folder.h"
 #include "learner/run_state.h"
-#include "policy/model/context_length.h"
 #include "policy/text/chat_prompts.h"
 #include "rollout/prompt_template.h"
 #include "rollout/prompts.h"
@@ -170,8 +170,7 @@ Demonstrations ReadDemonstrations(const std::vector<std::string>& files, const D
 
 SftOutcome TrainSft(const Config& config, const fs::path& folder, bool resume, int threads,
                     const OnStep& on_step, const std::atomic<bool>* interrupt) {
-  ModelFolder model = LoadModelFolder(config.policy.model);
-  SetContextLength(config.policy.context_length, &model.config);
+  const ModelFolder model = LoadPolicyFolder(config.policy);
   const auto [examples, report] = ReadDemonstrations(config.data.train, config.data, model);
   BackendOptions options;
   options.name = config.policy.backend;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from fixtures import make_tokenizer, run_hone
+from fixtures import Report, make_tokenizer, run_hone
 from load_parity import hone_logprobs, logprobs_of, sequences, transformers_logprobs, worst
 from transformers import AutoModelForCausalLM, modeling_rope_utils
 
@@ -193,13 +193,7 @@ def double_logprobs(folder: Path, inputs: list[list[int]]) -> list[list[float]]:
 
 def main() -> int:
     torch.set_num_threads(1)  # tiny models: threads only wait for each other
-    failed = 0
-
-    def report(what: str, ok: bool, text: str) -> None:
-        nonlocal failed
-        failed += not ok
-        print(f"{'ok  ' if ok else 'MISS'} {what}: {text}", flush=True)
-
+    report = Report()
     with tempfile.TemporaryDirectory() as root:
         for number, (name, (prefix, settings)) in enumerate(CASES.items()):
             if len(sys.argv) > 1 and not name.startswith(sys.argv[1]):
@@ -212,22 +206,22 @@ def main() -> int:
                 flags, prompt = ["--context-length", str(CONTEXT)], 90
             theirs = transformers_logprobs(folder, inputs)
             difference = worst(hone_logprobs(folder, inputs, Path(root), *flags), theirs)
-            report(name, difference <= TOLERANCE, f"largest difference {difference:.1e}")
+            report(difference <= TOLERANCE, f"{name}: largest difference {difference:.1e}")
             ours = hone_logprobs(folder, inputs, Path(root), "--backend", "torch", "--float64", *flags)
             difference = worst(ours, double_logprobs(folder, inputs))
-            report(name, difference <= IN_DOUBLE, f"in double, {difference:.1e}")
+            report(difference <= IN_DOUBLE, f"{name}: in double, {difference:.1e}")
             difference = worst(ours, float64_logprobs(folder, inputs))
-            report(name, difference <= WITH_CASTS, f"beside float64 with steps in float32, {difference:.1e}")
+            report(difference <= WITH_CASTS, f"{name}: beside float64 with steps in float32, {difference:.1e}")
             prompts = [tokens[:prompt] for tokens in inputs[-2:]]
             same = hone_greedy(folder, prompts, Path(root), *flags) == greedy(folder, prompts)
-            report(name, same, f"greedy text of {NEW_TOKENS} tokens {'the same' if same else 'differs'}")
+            report(same, f"{name}: greedy text of {NEW_TOKENS} tokens {'the same' if same else 'differs'}")
             made = Path(root) / f"{number}-made"
             run_hone("init-model", "--config", str(folder / "config.json"), "--tokenizer",
                      str(folder / "tokenizer.json"), "--seed", "5", "--output", str(made))
             difference = worst(hone_logprobs(made, inputs, Path(root), *flags), transformers_logprobs(made, inputs))
-            report(name, difference <= TOLERANCE, f"hone's folder in transformers, {difference:.1e}")
-    print("all agree" if not failed else f"{failed} do not agree")
-    return 1 if failed else 0
+            report(difference <= TOLERANCE, f"{name}: hone's folder in transformers, {difference:.1e}")
+    print("all agree" if not report.failed else f"{report.failed} do not agree")
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """Published models and tokenizers (published.py says whence) in `hone`, beside the libraries.
 
 SmolLM2-135M-Instruct: log-probabilities within 1e-4 of transformers' (of their size, where that is above 1) and in
-double within 1e-9, the same 48 greedy tokens on chat prompts, the same
-chat texts and ids, and, exported to GGUF in F32, the same greedy text in llama.cpp. Tokenizers: ids and texts of
-tokenizers on the texts of tokenizer_parity.py and on this project's own files, and, where llama.cpp recorded ids that
-the published tokenizer gave, those.
+double within 1e-9, the same 48 greedy tokens on chat prompts, the same chat texts and ids, and, exported to GGUF in
+F32, the same greedy text in llama.cpp. Tokenizers: ids and texts of tokenizers on the texts of tokenizer_parity.py and
+on this project's own files, and, where llama.cpp recorded ids that the published tokenizer gave, those.
 
 usage: published_parity.py [--only NAME] [--count N] [--offline]"""
 
@@ -17,9 +16,9 @@ from pathlib import Path
 import published
 import tokenizer_parity
 import torch
-from export_parity import Report, export, llama_greedy
+from export_parity import llama_greedy
 from family_parity import IN_DOUBLE, double_logprobs, greedy, hone_greedy
-from fixtures import HONE, REPOSITORY, run_hone
+from fixtures import HONE, REPOSITORY, Report, export, run_hone
 from llama_cpp import Llama
 from load_parity import hone_logprobs, transformers_logprobs, worst
 from transformers import AutoTokenizer

@@ -3,16 +3,8 @@
 # makes a venv of its own in ${HONE_CACHE:-~/.cache/hone}/vllm, of 6 GB. Arguments are the script's.
 set -euo pipefail
 cd "$(dirname "$0")"
-
+source ./venv.sh
 python=${HONE_VLLM_PYTHON:-}
-if [ -z "$python" ]; then
-  venv=${HONE_CACHE:-$HOME/.cache/hone}/vllm
-  if ! cmp -s vllm_requirements.txt "$venv/requirements.txt"; then
-    python3.12 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --no-deps -r vllm_requirements.txt
-    cp vllm_requirements.txt "$venv/requirements.txt"  # last: marks the venv as whole
-  fi
-  python=$venv/bin/python
-fi
+[ -n "$python" ] || python=$(venv_python vllm python3.12 vllm_requirements.txt --no-deps)
 
 exec "$python" vllm_export.py "$@"
