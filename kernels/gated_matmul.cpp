@@ -24,18 +24,22 @@ void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda,
       const int64_t left = unit.panel + unit.panels - panel, column = panel * kPanel;
       const int64_t columns = std::min(std::min(left, kPanels) * kPanel, f - column);
       float* out = gate_up_T2F + unit.row * ld + column;
+      const float* up_panels = up.panels + panel * up.k * kPanel;
       MatmulBlock block = {.a = a + unit.row * lda,
                            .lda = lda,
                            .rows = unit.rows,
                            .panels = gate.panels + panel * gate.k * kPanel,
+                           .panel_stride = gate.k * kPanel,
                            .k = gate.k,
                            .columns = columns,
                            .c = out,
                            .ldc = ld,
                            .bias = bias_2F == nullptr ? nullptr : bias_2F + column,
-                           .accumulate = false};
+                           .accumulate = false,
+                           .next = up_panels};
       matmul.block(block);
-      block.panels = up.panels + panel * up.k * kPanel;
+      block.next = block.panels + kPanels * gate.k * kPanel;
+      block.panels = up_panels;
       block.c = out + f;
       if (bias_2F != nullptr) block.bias += f;
       matmul.block(block);

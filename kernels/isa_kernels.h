@@ -13,12 +13,14 @@ namespace hone::kernels {
 struct MatmulBlock {
   const float* a;
   int64_t lda, rows;
-  const float* panels;  // the first of them
-  int64_t k, columns;   // the last panel may be partly used
+  const float* panels;   // the first of them
+  int64_t panel_stride;  // floats from one to the next
+  int64_t k, columns;    // the last panel may be partly used
   float* c;
   int64_t ldc;
   const float* bias;  // [columns] or null
   bool accumulate;
+  const float* next;  // what is likely read after the panels, and asked for ahead; or null
 };
 // The same with b [k, columns] as it lies in memory, in rows of ldb.
 struct MatmulRowsBlock {
@@ -29,7 +31,7 @@ struct MatmulRowsBlock {
   float* c;
   int64_t ldc;
   bool accumulate;
-  float* scratch;  // MatmulKernels::rows_scratch floats
+  float* scratch;  // MatmulKernels::scratch floats
 };
 // dw[n, k] += dyᵀ x, on the calling thread.
 struct GradWeightBlock {
@@ -39,11 +41,14 @@ struct GradWeightBlock {
   int64_t ld_x, t, n, k;
   float* dw;
   int64_t ld_dw;
-  float* scratch;  // MatmulKernels::grad_scratch floats
+  float* scratch;  // MatmulKernels::scratch floats
 };
 struct MatmulKernels {
   int64_t tile_rows;
-  int64_t rows_scratch, grad_scratch;
+  int64_t scratch;  // floats that rows_block and grad_weight need
+  // source [t, columns] in rows of ld to [columns][stride].
+  void (*transpose)(const float* source, int64_t ld, int64_t t, int64_t columns, float* to,
+                    int64_t stride);
   void (*block)(const MatmulBlock&);
   void (*rows_block)(const MatmulRowsBlock&);
   void (*grad_weight)(const GradWeightBlock&);

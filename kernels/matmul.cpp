@@ -8,14 +8,18 @@
 namespace hone::kernels {
 namespace {
 
-// Threads split [n / tile] x [k / 32] in a grid; this many along n, the rest along k (first choice:
-// each then packs a part of x), so that the largest part is smallest.
-int64_t GridRows(int64_t row_tiles, int64_t panels, int64_t threads) {
-  int64_t best = 1, best_work = INT64_MAX;
-  for (int64_t rows = 1; rows <= threads; ++rows) {
-    if (threads % rows != 0) continue;
-    const int64_t work = CeilDiv(row_tiles, rows) * CeilDiv(panels, threads / rows);
-    if (work < best_work) best = rows, best_work = work;
+// Threads split [n / tile] x [k / 32] in a grid; this many along n, the rest along k: so that the
+// largest part is smallest, and then what a thread packs: its columns of x, and, for twice the cost,
+// its rows of dw.
+int64_t GridRows(int64_t row_tiles, int64_t tile, int64_t panels, int64_t threads) {
+  int64_t best = 1, best_work = INT64_MAX, best_packed = INT64_MAX;
+  for (int64_t grid = 1; grid <= threads; ++grid) {
+    if (threads % grid != 0) continue;
+    const int64_t rows = CeilDiv(row_tiles, grid), columns = CeilDiv(panels, threads / grid);
+    const int64_t work = rows * columns, packed = 2 * rows * tile + columns * kPanel;
+    if (work < best_work || (work == best_work && packed < best_packed)) {
+      best = grid, best_work = work, best_packed = packed;
+    }
   }
   return best;
 }
@@ -24,18 +28,13 @@ int64_t GridRows(int64_t row_tiles, int64_t panels, int64_t threads) {
 
 PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
                             float* panels) {
+  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
   ParallelFor(exec, CeilDiv(n, kPanel), 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
       float* panel = panels + p * k * kPanel;
       const int64_t columns = std::min(kPanel, n - p * kPanel);
       if (columns < kPanel) std::fill_n(panel, k * kPanel, 0.0f);
-      for (int64_t i0 = 0; i0 < k; i0 += 16) {  // 16 x 32 at a time: both sides stay in cache
-        const int64_t i1 = std::min(k, i0 + 16);
-        for (int64_t j = 0; j < columns; ++j) {
-          const float* row = w_NK + (p * kPanel + j) * k;
-          for (int64_t i = i0; i < i1; ++i) panel[i * kPanel + j] = row[i];
-        }
-      }
+      kernels.transpose(w_NK + p * kPanel * k, k, columns, k, panel, kPanel);
     }
   });
   return {.k = k, .n = n, .panels = panels};
@@ -50,12 +49,14 @@ void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const Pack
                    .lda = lda,
                    .rows = unit.rows,
                    .panels = b.panels + unit.panel * b.k * kPanel,
+                   .panel_stride = b.k * kPanel,
                    .k = b.k,
                    .columns = std::min(unit.panels * kPanel, b.n - column),
                    .c = c + unit.row * ldc + column,
                    .ldc = ldc,
                    .bias = bias == nullptr || accumulate ? nullptr : bias + column,
-                   .accumulate = accumulate});
+                   .accumulate = accumulate,
+                   .next = b.panels + (unit.panel + unit.panels) * b.k * kPanel});
   });
 }
 
@@ -75,7 +76,7 @@ void MatmulGradInput(const Exec& exec, const float* dy_TN, int64_t ld_dy, const 
                         .c = dx_TK + unit.row * ld_dx + column,
                         .ldc = ld_dx,
                         .accumulate = accumulate,
-                        .scratch = Scratch(kernels.rows_scratch)});
+                        .scratch = Scratch(kernels.scratch)});
   });
 }
 
@@ -84,7 +85,7 @@ void MatmulGradWeight(const Exec& exec, const float* dy_TN, int64_t ld_dy, const
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
   if (t == 0 || n == 0 || k == 0) return;
   const int64_t tile = kernels.tile_rows, row_tiles = CeilDiv(n, tile), panels = CeilDiv(k, kPanel);
-  const int64_t threads = Threads(exec), grid_rows = GridRows(row_tiles, panels, threads);
+  const int64_t threads = Threads(exec), grid_rows = GridRows(row_tiles, tile, panels, threads);
   const int64_t rows = CeilDiv(row_tiles, grid_rows) * tile;
   const int64_t columns = CeilDiv(panels, threads / grid_rows) * kPanel;
   const int64_t column_parts = CeilDiv(k, columns);
@@ -100,7 +101,7 @@ void MatmulGradWeight(const Exec& exec, const float* dy_TN, int64_t ld_dy, const
                            .k = std::min(columns, k - column),
                            .dw = dw_NK + row * k + column,
                            .ld_dw = k,
-                           .scratch = Scratch(kernels.grad_scratch)});
+                           .scratch = Scratch(kernels.scratch)});
     }
   });
 }

@@ -7,91 +7,111 @@
 namespace hone::kernels {
 namespace {
 
-// How many rows and 16-column vectors of accumulators fit the registers of the set.
+// How many 16-column vectors of accumulators fit the registers of the set beside each other for so
+// many rows; the tile of many rows, chosen so that a step takes the fewest instructions for its
+// fmas; and how many rows one tile can hold.
 #if defined(__AVX512F__)
-constexpr int kTileRows = 12, kTileVectors = 2;
 constexpr int VectorsFor(int rows) { return rows <= 2 ? 8 : rows <= 6 ? 4 : 2; }
+constexpr int kTileRows = 6, kMostTileRows = 12;
 #elif defined(__AVX2__)
-constexpr int kTileRows = 6, kTileVectors = 1;
 constexpr int VectorsFor(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
+constexpr int kTileRows = 6, kMostTileRows = 6;
 #else
-constexpr int kTileRows = 4, kTileVectors = 1;
 constexpr int VectorsFor(int) { return 1; }
+constexpr int kTileRows = 4, kMostTileRows = 4;
 #endif
-
-constexpr int kTileColumns = kTileVectors * 16;
+constexpr int kTileVectors = VectorsFor(kTileRows), kTileColumns = kTileVectors * 16;
+constexpr int kNarrowVectors = VectorsFor(kMostTileRows);  // for what is left of the columns
 
 struct Tile {
-  const float* a;  // element (row, i) at a[row * lda + i * step]
-  int64_t lda, step;
-  const float* b;  // element (i, column) of vector v at b[offset(v) + i * kWidth + column]
-  int64_t panel_stride;
+  const float* a;  // element (row, i) at a[row * lda + i]
+  int64_t lda;
+  const float* b;        // panels of 32 columns: element (i, column) at b[i * 32 + column]
+  int64_t panel_stride;  // from one panel of b to the next
   int64_t k;
   float* c;
   int64_t ldc;
   int64_t columns;               // columns of c that exist, from the first vector's first
   const float* bias;             // or null; added last
   bool from_c;                   // the chains start from c, else from 0
-  const float* ahead = nullptr;  // of kAhead: what is read after this tile, k lines of it
+  const float* ahead = nullptr;  // what is read after this tile, kAhead * k lines of it
 };
 
-// kWidth: columns of a panel of b. kAhead: with each step a line of tile.ahead is asked for.
-template <int kRows, int kVectors, bool kPackedA, int kWidth, bool kAhead>
+// kAhead: lines of tile.ahead that are asked for with each step.
+template <int kRows, int kVectors, int kAhead>
 void TileProduct(const Tile& tile) {
-  static_assert(kWidth == 32 || kWidth == kVectors * 16);
   F32x16 sum[kRows][kVectors];
   const bool whole = tile.columns >= kVectors * 16;
+  // How many of a vector's columns exist.
+  const auto width = [&](int v) {
+    const int64_t left = tile.columns - v * 16;
+    return left < 0 ? 0 : left < 16 ? left : 16;
+  };
+  if (!tile.from_c) {
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {
-      const float* c = tile.c + r * tile.ldc + v * 16;
-      const int64_t left = tile.columns - v * 16;
-      sum[r][v] = !tile.from_c ? Zero()
-                  : whole      ? Load(c)
-                               : LoadN(c, left < 0    ? 0
-                                          : left < 16 ? left
-                                                      : 16);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Zero();
+    }
+  } else if (whole) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Load(tile.c + r * tile.ldc + v * 16);
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = LoadN(tile.c + r * tile.ldc + v * 16, width(v));
     }
   }
   const float* b = tile.b;
-  const float* a = tile.a;
-  const int64_t lda = kPackedA ? 1 : tile.lda, step = kPackedA ? kRows : 1;
+  const int64_t lda = tile.lda;
   // Three rows share a base: their offsets are 0, 1 and 2 strides, which one address can express.
   const float* rows[(kRows + 2) / 3];
 #pragma GCC unroll 4
-  for (int g = 0; g < (kRows + 2) / 3; ++g) rows[g] = a + 3 * g * lda;
+  for (int g = 0; g < (kRows + 2) / 3; ++g) rows[g] = tile.a + 3 * g * lda;
 #pragma GCC unroll 4
   for (int64_t i = 0; i < tile.k; ++i) {
     F32x16 column[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      column[v] = Load(b + (v / 2) * tile.panel_stride + (v % 2) * 16);
+      column[v] = Load(b + v / 2 * tile.panel_stride + v % 2 * 16);
     }
-    if (kAhead) __builtin_prefetch(tile.ahead + i * 16, 0, 2);  // into the second-level cache
+#pragma GCC unroll 2
+    for (int n = 0; n < kAhead; ++n) {  // into the second-level cache
+      __builtin_prefetch(tile.ahead + (i * kAhead + n) * 16, 0, 2);
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const F32x16 x = Set(kPackedA ? a[r] : rows[r / 3][(r % 3) * lda]);
+      const F32x16 x = Set(rows[r / 3][(r % 3) * lda]);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[r][v] = Fma(x, column[v], sum[r][v]);
     }
-    b += kWidth;
-    a += step;
+    b += 32;
 #pragma GCC unroll 4
     for (int g = 0; g < (kRows + 2) / 3; ++g) rows[g] += 1;
   }
-#pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) {
+  if (tile.bias != nullptr) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      float* c = tile.c + r * tile.ldc + v * 16;
-      const int64_t left = tile.columns - v * 16, n = left < 0 ? 0 : left < 16 ? left : 16;
-      if (tile.bias != nullptr) sum[r][v] = Add(sum[r][v], LoadN(tile.bias + v * 16, n));
-      if (whole) {
-        Store(c, sum[r][v]);
-      } else {
-        StoreN(c, sum[r][v], n);
-      }
+      const F32x16 bias = LoadN(tile.bias + v * 16, width(v));
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) sum[r][v] = Add(sum[r][v], bias);
+    }
+  }
+  if (whole) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) Store(tile.c + r * tile.ldc + v * 16, sum[r][v]);
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) StoreN(tile.c + r * tile.ldc + v * 16, sum[r][v], width(v));
     }
   }
 }
