@@ -98,6 +98,7 @@ class Learner::Impl {
   bool KnowsForward(const ScoredGroup& group) const;
   std::vector<SampleTokens> Samples(const StepBatch& batch, const BatchArrays& arrays,
                                     std::span<const double> weights) const;
+  void ClearGrads();
   // The optimizer's part of a step: grad_norm and learning_rate, new weights, step + 1.
   void Update(Metrics* metrics);
   void CheckBatch(const BatchArrays& arrays) const;
@@ -296,7 +297,7 @@ std::vector<Metrics> Learner::Impl::Step(const StepBatch& batch) {
   std::vector<Metrics> steps;
   const auto total = static_cast<uint64_t>(config_.run.steps);
   for (int64_t i = 0; i < config_.algorithm.num_iterations && state_.step < total; ++i) {
-    std::fill(grads_.begin(), grads_.end(), 0.0f);
+    ClearGrads();
     const StepBatch* known = i == 0 ? &batch : nullptr;  // after a step the weights are others
     Run(policy_, arrays, work.learn, temperature, gradient, &logprobs, &entropies, known);
     Measure(batch, arrays, work.no_signal, temperature, &logprobs, &entropies);
@@ -332,7 +333,7 @@ Metrics Learner::Impl::SftStep(const std::vector<Example>& examples) {
   const std::vector<PackedBatch> batches = Cut(arrays, all);
   std::vector<float> logprobs(arrays.tokens()), entropies(arrays.tokens());
   const double tokens = static_cast<double>(std::max<size_t>(1, arrays.tokens()));
-  std::fill(grads_.begin(), grads_.end(), 0.0f);
+  ClearGrads();
   const auto gradient = [&](size_t, std::span<float> dlogprobs) {
     std::fill(dlogprobs.begin(), dlogprobs.end(), static_cast<float>(-1 / tokens));
   };
@@ -351,6 +352,12 @@ Metrics Learner::Impl::SftStep(const std::vector<Example>& examples) {
   ++state_.batches;
   metrics["time/learn"] = SecondsSince(begin);
   return metrics;
+}
+
+void Learner::Impl::ClearGrads() {
+  pool_.For(static_cast<int64_t>(grads_.size()), 4096, [&](int64_t begin, int64_t end) {
+    std::fill(grads_.begin() + begin, grads_.begin() + end, 0.0f);
+  });
 }
 
 void Learner::Impl::Update(Metrics* metrics) {

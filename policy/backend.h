@@ -120,8 +120,8 @@ class Backend {
   // the entropy of that distribution (nats; left out when `entropies` is empty). With `keep`, the
   // activations stay until the next call for one Backward. The log-probability is, to the bit, what
   // LogProb() in policy/logprob.h gives on Forward's logits. `known`, empty or one for each row:
-  // what a recording Forward under the same weights computed of these tokens at these positions;
-  // the layers are then not run again, only the head is.
+  // what a recording Forward under the same weights computed of these tokens at these positions,
+  // kept alive until the Backward; the layers are then not run again, only the head is.
   virtual void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                                float temperature, bool keep, std::span<float> logprobs,
                                std::span<float> entropies,

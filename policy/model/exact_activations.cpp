@@ -1,5 +1,6 @@
-// A training forward over rows that were computed before: their activations are copied to where the
-// backward looks for them, keys and values to the cache.
+// A training forward over rows that were computed before. Their activations lie where the sampler
+// left them until the backward comes to a layer: then its rows are copied side by side, in memory
+// that is still in a cache from the layer before, and keys and values to the cache.
 #include <algorithm>
 
 #include "common/error.h"
@@ -25,9 +26,8 @@ void CopyRows(const kernels::Exec& exec, std::span<const ActivationRow> known, i
 
 }  // namespace
 
-void ExactBackend::CopyLayers(std::span<const ActivationRow> known, const BatchPlan& plan,
-                              ExactCache& cache, std::vector<LayerTape>* tapes) {
-  const int64_t d = config_.hidden_size, q_dim = config_.q_dim();
+void ExactBackend::TakeKnown(std::span<const ActivationRow> known) {
+  const int64_t d = config_.hidden_size;
   for (const ActivationRow& row : known) {
     const auto* of = dynamic_cast<const ExactActivations*>(row.of);
     const int64_t rows = of == nullptr ? 0 : static_cast<int64_t>(of->x_TD.size()) / d;
@@ -38,30 +38,32 @@ void ExactBackend::CopyLayers(std::span<const ActivationRow> known, const BatchP
   }
   CopyRows(
       exec_, known, d, [](const auto& from) -> auto& { return from.x_TD; }, &x_TD_);
-  if (tapes == nullptr) return;
-  tapes->resize(static_cast<size_t>(config_.num_layers));
-  for (int64_t l = 0; l < config_.num_layers; ++l) {
-    LayerTape& tape = (*tapes)[l];
-    const auto copy = [&](int64_t width, Buffer<float> LayerTape::*part) {
-      CopyRows(
-          exec_, known, width,
-          [ l, part ](const auto& from) -> auto& { return from.layers[l].*part; }, &(tape.*part));
-    };
-    copy(d, &LayerTape::x_TD);
-    copy(q_dim + 2 * config_.kv_dim(), &LayerTape::qkv_TC);
-    copy(q_dim, &LayerTape::attention_TQ);
-    if (config_.qk_norm) copy(q_dim + config_.kv_dim(), &LayerTape::qk_TB);
-    if (config_.post_norms) {
-      copy(d, &LayerTape::attention_out_TD);
-      copy(d, &LayerTape::mlp_out_TD);
-    }
-    copy(config_.num_heads * 2, &LayerTape::stats_TH2);
-    copy(d, &LayerTape::mid_TD);
-    copy(2 * (config_.has_experts(l) ? config_.experts_per_token * config_.expert_size
-                                     : config_.intermediate_size),
-         &LayerTape::gate_up_T2F);
-    WriteCache(l, plan, tape, cache);
+}
+
+const LayerTape& ExactBackend::KeptLayer(int64_t l) {
+  if (kept_.known.empty()) return kept_.layers[l];
+  const int64_t d = config_.hidden_size, q_dim = config_.q_dim();
+  LayerTape& tape = back_.known;
+  const auto copy = [&](int64_t width, Buffer<float> LayerTape::*part) {
+    CopyRows(
+        exec_, kept_.known, width,
+        [ l, part ](const auto& from) -> auto& { return from.layers[l].*part; }, &(tape.*part));
+  };
+  copy(d, &LayerTape::x_TD);
+  copy(q_dim + 2 * config_.kv_dim(), &LayerTape::qkv_TC);
+  copy(q_dim, &LayerTape::attention_TQ);
+  if (config_.qk_norm) copy(q_dim + config_.kv_dim(), &LayerTape::qk_TB);
+  if (config_.post_norms) {
+    copy(d, &LayerTape::attention_out_TD);
+    copy(d, &LayerTape::mlp_out_TD);
   }
+  copy(config_.num_heads * 2, &LayerTape::stats_TH2);
+  copy(d, &LayerTape::mid_TD);
+  copy(2 * (config_.has_experts(l) ? config_.experts_per_token * config_.expert_size
+                                   : config_.intermediate_size),
+       &LayerTape::gate_up_T2F);
+  WriteCache(l, kept_.plan, tape, *kept_.cache);
+  return tape;
 }
 
 }  // namespace hone

@@ -65,7 +65,8 @@ class ExactBackend final : public Backend {
     Buffer<float> log_sum_exp_N;  // of each target
     bool has_logits = false;      // head holds the logits of all targets, too
     HeadBuffers head;
-    std::vector<LayerTape> layers;
+    std::vector<LayerTape> layers;     // unless the rows are known
+    std::vector<ActivationRow> known;  // of each row, or empty
   };
 
   // The head on some rows at a time, R at most kHeadRows.
@@ -77,6 +78,7 @@ class ExactBackend final : public Backend {
   };
 
   struct BackwardScratch {
+    LayerTape known;  // of the layer at hand
     Buffer<float> d_x_TD, normed_TD, inv_rms_T, d_normed_TD, act_TF, d_act_TF, d_gate_up_T2F;
     Buffer<float> d_branch_TD;
     Buffer<float> d_attention_TQ, d_qkv_TC, grad_k, grad_v;  // grad_k, grad_v: one layer's pages
@@ -114,9 +116,10 @@ class ExactBackend final : public Backend {
   // backward needs there, layer by layer.
   void RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
                  std::vector<LayerTape>* tapes);
-  // Does what RunLayers would, by copies of what it computed before.
-  void CopyLayers(std::span<const ActivationRow> known, const BatchPlan& plan, ExactCache& cache,
-                  std::vector<LayerTape>* tapes);
+  // Leaves in x_TD_ what RunLayers would, of rows that it computed before.
+  void TakeKnown(std::span<const ActivationRow> known);
+  // What the backward of a layer needs; fills the layer's cache where the rows are known.
+  const LayerTape& KeptLayer(int64_t l);
   void WriteCache(int64_t l, const BatchPlan& plan, const LayerTape& tape, ExactCache& cache);
   void Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactCache& cache, bool keep,
               LayerTape* tape);
@@ -146,11 +149,11 @@ class ExactBackend final : public Backend {
   // The gradient by what a branch's projection gave: d_x_TD, or through the norm that follows.
   const float* BackwardBranchEnd(const Buffer<float>& branch, int64_t bias, int64_t norm,
                                  float* grads);
-  void BackwardFeedForward(int64_t l, float* grads);
-  void BackwardExperts(int64_t l, float* grads);
-  void BackwardExpert(int64_t l, int64_t e, float* grads);
-  void BackwardAttention(int64_t l, float* grads);
-  void BackwardProjections(int64_t l, float* grads);
+  void BackwardFeedForward(int64_t l, const LayerTape& tape, float* grads);
+  void BackwardExperts(int64_t l, const LayerTape& tape, float* grads);
+  void BackwardExpert(int64_t l, int64_t e, const LayerTape& tape, float* grads);
+  void BackwardAttention(int64_t l, const LayerTape& tape, float* grads);
+  void BackwardProjections(int64_t l, const LayerTape& tape, float* grads);
   void BackwardEmbedding(int32_t first_row, int32_t rows, float* grads);
 
   const ModelConfig config_;

@@ -30,13 +30,14 @@ void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
   HeadGradient gradient{dlogprobs, dentropies, grads.data(), /*inputs=*/true, /*weights=*/!tied};
   HeadBackward(ids, gradient);
   for (int64_t l = config_.num_layers - 1; l >= 0; --l) {
+    const LayerTape& tape = KeptLayer(l);
     if (config_.has_experts(l)) {
-      BackwardExperts(l, grads.data());
+      BackwardExperts(l, tape, grads.data());
     } else {
-      BackwardFeedForward(l, grads.data());
+      BackwardFeedForward(l, tape, grads.data());
     }
-    BackwardAttention(l, grads.data());
-    BackwardProjections(l, grads.data());
+    BackwardAttention(l, tape, grads.data());
+    BackwardProjections(l, tape, grads.data());
   }
   if (!tied) return BackwardEmbedding(0, kept_.batch.rows(), grads.data());
 
@@ -81,9 +82,8 @@ const float* ExactBackend::BackwardBranchEnd(const Buffer<float>& branch, int64_
 
 // Of  out = mid + down(act(gate_up(norm(mid)))): d_x_TD goes from the gradient by out to that by
 // mid.
-void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
+void ExactBackend::BackwardFeedForward(int64_t l, const LayerTape& tape, float* grads) {
   const int64_t t = kept_.batch.rows(), d = config_.hidden_size, f = config_.intermediate_size;
-  const LayerTape& tape = kept_.layers[l];
   const LayerOffsets& at = offsets_.layers[l];
   for (auto* buffer : {&back_.act_TF, &back_.d_act_TF}) buffer->Reserve(static_cast<size_t>(t * f));
   for (auto* buffer : {&back_.normed_TD, &back_.d_normed_TD})
@@ -117,11 +117,10 @@ void ExactBackend::BackwardFeedForward(int64_t l, float* grads) {
 
 // Of  mid = x + o(attention(q, k, v)): leaves the gradient by q | k | v, before the rotation, in
 // d_qkv_TC. d_x_TD stays: the residual's part of the gradient by x.
-void ExactBackend::BackwardAttention(int64_t l, float* grads) {
+void ExactBackend::BackwardAttention(int64_t l, const LayerTape& tape, float* grads) {
   const int64_t t = kept_.batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
                 kv_dim = config_.kv_dim();
   const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(kept_.plan.spans.size());
-  const LayerTape& tape = kept_.layers[l];
   back_.d_attention_TQ.Reserve(static_cast<size_t>(t * q_dim));
   back_.d_qkv_TC.Reserve(static_cast<size_t>(t * columns));
   const size_t paged =
@@ -158,11 +157,10 @@ void ExactBackend::BackwardAttention(int64_t l, float* grads) {
 }
 
 // Of  q | k | v = projections(norm(x)): adds to d_x_TD, which then is the gradient by x.
-void ExactBackend::BackwardProjections(int64_t l, float* grads) {
+void ExactBackend::BackwardProjections(int64_t l, const LayerTape& tape, float* grads) {
   const int64_t t = kept_.batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
                 kv_dim = config_.kv_dim();
   const int64_t columns = q_dim + 2 * kv_dim;
-  const LayerTape& tape = kept_.layers[l];
   const LayerOffsets& at = offsets_.layers[l];
   float* normed = back_.normed_TD.data();
   kernels::RmsNorm(exec_, tape.x_TD.data(), Data(at.attention_norm), eps(), t, d, normed,

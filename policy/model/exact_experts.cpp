@@ -73,10 +73,9 @@ void ExactBackend::Experts(int64_t l, int64_t rows, bool keep, LayerTape* tape) 
   kernels::Add(exec_, branch_TD_.data(), rows * d, x_TD_.data());
 }
 
-void ExactBackend::BackwardExperts(int64_t l, float* grads) {
+void ExactBackend::BackwardExperts(int64_t l, const LayerTape& tape, float* grads) {
   const int64_t t = kept_.batch.rows(), d = config_.hidden_size, k = config_.experts_per_token,
                 e = config_.num_experts;
-  const LayerTape& tape = kept_.layers[l];
   const LayerOffsets& at = offsets_.layers[l];
   ExpertScratch& s = experts_;
   for (auto* buffer : {&back_.normed_TD, &back_.d_normed_TD})
@@ -91,7 +90,7 @@ void ExactBackend::BackwardExperts(int64_t l, float* grads) {
   kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.mlp_norm), eps(), t, d, normed,
                    back_.inv_rms_T.data(), norm_offset());
   ChooseExperts(l, t, normed);
-  for (int64_t i = 0; i < e; ++i) BackwardExpert(l, i, grads);
+  for (int64_t i = 0; i < e; ++i) BackwardExpert(l, i, tape, grads);
   kernels::RouteBackward(exec_, ChoiceOf(t), s.logits_TE.data(), s.experts_TK.data(),
                          s.d_weights_TK.data(), s.d_logits_TE.data());
   kernels::MatmulGradWeight(exec_, s.d_logits_TE.data(), e, normed, d, t, e, d, grads + at.router);
@@ -102,7 +101,8 @@ void ExactBackend::BackwardExperts(int64_t l, float* grads) {
 }
 
 // Of one expert: adds to its gradients and to d_normed_TD, and writes its rows of d_weights_TK.
-void ExactBackend::BackwardExpert(int64_t l, int64_t e, float* grads) {
+void ExactBackend::BackwardExpert(int64_t l, int64_t e, const LayerTape& tape,
+                                  float* grads) {
   const int64_t d = config_.hidden_size, g = config_.expert_size, k = config_.experts_per_token;
   const ExpertOffsets& at = offsets_.layers[l].experts[e];
   ExpertScratch& s = experts_;
@@ -113,7 +113,7 @@ void ExactBackend::BackwardExpert(int64_t l, int64_t e, float* grads) {
 
   kernels::GatherRows(exec_, back_.normed_TD.data(), places, n, k, d, s.in_ND.data());
   kernels::GatherRows(exec_, back_.d_x_TD.data(), places, n, k, d, d_out);
-  kernels::GatherRows(exec_, kept_.layers[l].gate_up_T2F.data(), places, n, 1, 2 * g,
+  kernels::GatherRows(exec_, tape.gate_up_T2F.data(), places, n, 1, 2 * g,
                       s.gate_up_N2G.data());
   // The gradient by the activation, first as if the weights were 1: with the activation itself it
   // gives the gradient by the weight.

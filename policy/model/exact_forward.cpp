@@ -11,11 +11,6 @@
 namespace hone {
 namespace {
 
-void CopyTo(const Buffer<float>& from, Buffer<float>* to) {
-  to->Reserve(from.size());
-  std::copy(from.begin(), from.end(), to->begin());
-}
-
 // The first `width` columns of x [rows, ld].
 void CopyColumns(const kernels::Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t width,
                  Buffer<float>* to) {
@@ -39,9 +34,9 @@ void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCac
                  static_cast<float>(config_.embedding_scale));
   for (int64_t l = 0; l < config_.num_layers; ++l) {
     LayerTape& tape = keep ? (*tapes)[l] : scratch_;
-    if (keep) CopyTo(x_TD_, &tape.x_TD);
+    if (keep) CopyColumns(exec_, x_TD_.data(), d, rows, d, &tape.x_TD);
     Attend(l, rows, plan, cache, keep, &tape);
-    if (keep) CopyTo(x_TD_, &tape.mid_TD);
+    if (keep) CopyColumns(exec_, x_TD_.data(), d, rows, d, &tape.mid_TD);
     if (config_.has_experts(l)) {
       Experts(l, rows, keep, &tape);
     } else {

@@ -106,12 +106,13 @@ void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
     kept_.cache = &exact;
     kept_.targets.assign(targets.begin(), targets.end());
     kept_.temperature = temperature;
+    kept_.known.assign(known.begin(), known.end());
   }
   BatchPlan& plan = keep ? kept_.plan : plan_;
   plan.Prepare(batch, config_, exact);
   if (!known.empty()) {
     CheckSize("known rows", static_cast<size_t>(batch.rows()), known.size());
-    CopyLayers(known, plan, exact, keep ? &kept_.layers : nullptr);
+    TakeKnown(known);
   } else if (batch.rows() > 0) {
     RunLayers(batch, plan, exact, keep ? &kept_.layers : nullptr);
   }
