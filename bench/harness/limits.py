@@ -25,9 +25,10 @@ def prefill_share(model: str, tokens_per_s: float, roofline: dict) -> float:
 
 
 def step_share(model: str, work: dict, seconds: float, roofline: dict) -> float:
-    """Of the FMA peak: each row once through the layers in the rollout (a prompt once a group), three times that in
-    the learner; attention, sampling and the update left out."""
+    """Of the FMA peak: each row once through layers and head in the rollout (a prompt once a group); twice that through
+    the layers in the learner, whose forward is the sampler's, and three times through the head, whose logits are
+    computed again. Attention, sampling and the update left out."""
     layers, head = matrix_parameters(SHAPES[model])
     completions = work["prompts"] * work["group"] * work["new_tokens"]
     rows = work["prompts"] * work["prompt_tokens"] + completions
-    return 4 * 2 * (rows * layers + completions * head) / (roofline["fma_gflops"] * 1e9) / seconds
+    return 2 * (3 * rows * layers + 4 * completions * head) / (roofline["fma_gflops"] * 1e9) / seconds

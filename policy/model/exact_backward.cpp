@@ -105,13 +105,19 @@ void ExactBackend::BackwardFeedForward(int64_t l, const LayerTape& tape, float* 
   }
   kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.mlp_norm), eps(), t, d, normed,
                    back_.inv_rms_T.data(), norm_offset());
-  kernels::MatmulGradWeight(exec_, d_gate_up, 2 * f, normed, d, t, f, d, grads + at.gate);
-  kernels::MatmulGradWeight(exec_, d_gate_up + f, 2 * f, normed, d, t, f, d, grads + at.up);
-  kernels::MatmulGradInput(exec_, d_gate_up, 2 * f, Data(at.gate), t, f, d,
-                           back_.d_normed_TD.data(), d);
-  kernels::MatmulGradInput(exec_, d_gate_up + f, 2 * f, Data(at.up), t, f, d,
-                           back_.d_normed_TD.data(), d, /*accumulate=*/true);
-  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.mid_TD.data(), Data(at.mlp_norm),
+  float* d_normed = back_.d_normed_TD.data();
+  // Where the weights of gate and up follow each other, as in most families, they are one matrix;
+  // the chains are the same.
+  const bool one = at.up == at.gate + f * d;
+  const int64_t gate_rows = one ? 2 * f : f;
+  kernels::MatmulGradWeight(exec_, d_gate_up, 2 * f, normed, d, t, gate_rows, d, grads + at.gate);
+  kernels::MatmulGradInput(exec_, d_gate_up, 2 * f, Data(at.gate), t, gate_rows, d, d_normed, d);
+  if (!one) {
+    kernels::MatmulGradWeight(exec_, d_gate_up + f, 2 * f, normed, d, t, f, d, grads + at.up);
+    kernels::MatmulGradInput(exec_, d_gate_up + f, 2 * f, Data(at.up), t, f, d, d_normed, d,
+                             /*accumulate=*/true);
+  }
+  kernels::RmsNormBackward(exec_, d_normed, tape.mid_TD.data(), Data(at.mlp_norm),
                            back_.inv_rms_T.data(), t, d, d_x, grads + at.mlp_norm, norm_offset());
 }
 
