@@ -22,7 +22,7 @@ struct MatmulBlock {
   bool accumulate;
   const float* next;  // what is likely read after the panels, and asked for ahead; or null
 };
-// The same with b [k, columns] as it lies in memory, in rows of ldb.
+// The same with b [k, columns] as it lies in memory, in rows of ldb: it is packed on the way.
 struct MatmulRowsBlock {
   const float* a;
   int64_t lda, rows;

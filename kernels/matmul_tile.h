@@ -1,4 +1,4 @@
-// The micro-kernel of both matrix products: rows x 16-column vectors of accumulators in registers,
+// The micro-kernel of all matrix products: rows x 16-column vectors of accumulators in registers,
 // one chain of fma over the reduced index for each output. Included by matmul_cpu.cpp alone.
 #pragma once
 
