@@ -9,8 +9,8 @@ namespace hone::kernels {
 namespace {
 
 // Threads split [n / tile] x [k / 32] in a grid; this many along n, the rest along k: so that the
-// largest part is smallest, and then what a thread packs: its columns of x, and, for twice the cost,
-// its rows of dw.
+// largest part is smallest, and then what a thread packs: its columns of x, and, for twice the
+// cost, its rows of dw.
 int64_t GridRows(int64_t row_tiles, int64_t tile, int64_t panels, int64_t threads) {
   int64_t best = 1, best_work = INT64_MAX, best_packed = INT64_MAX;
   for (int64_t grid = 1; grid <= threads; ++grid) {

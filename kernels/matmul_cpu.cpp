@@ -10,8 +10,8 @@ namespace {
 // How a product with packed weights is cut: a block of its panels, `columns` wide and `depth` steps
 // of the reduced index long, is passed by all rows before the next. As deep as the second-level
 // cache takes it beside the rows, so that loading and storing the accumulators counts for nothing;
-// AVX2, whose tiles read a panel twice as often for the same work, keeps it in the first-level cache
-// where the rows are too few to wait for the next.
+// AVX2, whose tiles read a panel twice as often for the same work, keeps it in the first-level
+// cache where the rows are too few to wait for the next.
 struct Order {
   int64_t columns, depth;
 };
@@ -119,14 +119,16 @@ void Block(const MatmulBlock& block) {
   if (block.rows <= kMostTileRows) return FewRows(block);
   const Order order = OrderFor(block.rows);
   const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
+  const auto panels = [&](int64_t column) {
+    return block.panels + column / 32 * block.panel_stride;
+  };
   for (int64_t group = 0; group < block.columns; group += order.columns) {
     const int64_t end = Smaller(group + order.columns, block.columns);
     for (int64_t begin = 0; begin < block.k || begin == 0; begin += order.depth) {
       const int64_t depth = Smaller(order.depth, block.k - begin);
-      const float* next = begin + depth < block.k
-                              ? block.panels + group / 32 * block.panel_stride + (begin + depth) * 32
-                          : end < block.columns ? block.panels + end / 32 * block.panel_stride
-                                                : block.next;
+      const float* next = begin + depth < block.k ? panels(group) + (begin + depth) * 32
+                          : end < block.columns   ? panels(end)
+                                                  : block.next;
       const float* const next_end =
           next == nullptr ? next : next + Larger((end - group) * depth, kLeastAhead);
       for (int64_t n = 0; n < tiles; ++n) {
@@ -152,8 +154,8 @@ void Block(const MatmulBlock& block) {
   }
 }
 
-// How the gradients' products are cut: columns and depth of what is packed at a time, to stay in the
-// second-level cache while rows pass, and rows that pass it together.
+// How the gradients' products are cut: columns and depth of what is packed at a time, to stay in
+// the second-level cache while rows pass, and rows that pass it together.
 constexpr int64_t kPackedColumns = 512, kPackedDepth = 768, kPackedRows = 96;
 // Floats beyond the last of a panel or row of scratch: else all would lie in the same set of the
 // first-level cache.

@@ -63,7 +63,8 @@ void TileProduct(const Tile& tile) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = LoadN(tile.c + r * tile.ldc + v * 16, width(v));
+      for (int v = 0; v < kVectors; ++v)
+        sum[r][v] = LoadN(tile.c + r * tile.ldc + v * 16, width(v));
     }
   }
   const float* b = tile.b;
@@ -111,7 +112,8 @@ void TileProduct(const Tile& tile) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) StoreN(tile.c + r * tile.ldc + v * 16, sum[r][v], width(v));
+      for (int v = 0; v < kVectors; ++v)
+        StoreN(tile.c + r * tile.ldc + v * 16, sum[r][v], width(v));
     }
   }
 }

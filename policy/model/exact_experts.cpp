@@ -101,8 +101,7 @@ void ExactBackend::BackwardExperts(int64_t l, const LayerTape& tape, float* grad
 }
 
 // Of one expert: adds to its gradients and to d_normed_TD, and writes its rows of d_weights_TK.
-void ExactBackend::BackwardExpert(int64_t l, int64_t e, const LayerTape& tape,
-                                  float* grads) {
+void ExactBackend::BackwardExpert(int64_t l, int64_t e, const LayerTape& tape, float* grads) {
   const int64_t d = config_.hidden_size, g = config_.expert_size, k = config_.experts_per_token;
   const ExpertOffsets& at = offsets_.layers[l].experts[e];
   ExpertScratch& s = experts_;
@@ -113,8 +112,7 @@ void ExactBackend::BackwardExpert(int64_t l, int64_t e, const LayerTape& tape,
 
   kernels::GatherRows(exec_, back_.normed_TD.data(), places, n, k, d, s.in_ND.data());
   kernels::GatherRows(exec_, back_.d_x_TD.data(), places, n, k, d, d_out);
-  kernels::GatherRows(exec_, tape.gate_up_T2F.data(), places, n, 1, 2 * g,
-                      s.gate_up_N2G.data());
+  kernels::GatherRows(exec_, tape.gate_up_T2F.data(), places, n, 1, 2 * g, s.gate_up_N2G.data());
   // The gradient by the activation, first as if the weights were 1: with the activation itself it
   // gives the gradient by the weight.
   kernels::MatmulGradInput(exec_, d_out, d, Data(at.down), n, d, g, d_act, g);
