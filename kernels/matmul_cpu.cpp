@@ -195,61 +195,64 @@ void TransposeRows(const float* source, int64_t ld, int64_t t, int64_t columns, 
   }
 }
 
-// Packs b part by part; each is passed by all rows.
-void RowsBlock(const MatmulRowsBlock& block) {
-  const int64_t part = EvenPart(block.k, kPackedDepth);
-  for (int64_t group = 0; group < block.columns; group += kPackedColumns) {
-    const int64_t columns = Smaller(kPackedColumns, block.columns - group);
-    for (int64_t begin = 0; begin < block.k || begin == 0; begin += part) {  // k = 0: c is written
-      const int64_t depth = Smaller(part, block.k - begin), stride = depth * 32 + kApart;
-      PackRows(block.b + begin * block.ldb + group, block.ldb, depth, columns, block.scratch,
-               stride);
-      for (int64_t row = 0; row < block.rows; row += kPackedRows) {
-        Block({.a = block.a + row * block.lda + begin,
-               .lda = block.lda,
-               .rows = Smaller(kPackedRows, block.rows - row),
-               .panels = block.scratch,
-               .panel_stride = stride,
-               .k = depth,
-               .columns = columns,
-               .c = block.c + row * block.ldc + group,
-               .ldc = block.ldc,
-               .bias = nullptr,
-               .accumulate = block.accumulate || begin > 0,
-               .next = nullptr});
-      }
+// b [k, columns] as it lies, packed part by part: body(part, group, begin), where `part` lacks the
+// rows alone; its first column is `group`, its first step of k is `begin`.
+template <class Body>
+void ForPackedParts(const float* b, int64_t ldb, int64_t k, int64_t columns, bool accumulate,
+                    float* panels, const Body& body) {
+  const int64_t most = EvenPart(k, kPackedDepth);
+  for (int64_t group = 0; group < columns; group += kPackedColumns) {
+    const int64_t width = Smaller(kPackedColumns, columns - group);
+    for (int64_t begin = 0; begin < k || begin == 0; begin += most) {  // k = 0: c is written
+      const int64_t depth = Smaller(most, k - begin), stride = depth * 32 + kApart;
+      PackRows(b + begin * ldb + group, ldb, depth, width, panels, stride);
+      MatmulBlock part = {};
+      part.panels = panels;
+      part.panel_stride = stride;
+      part.k = depth;
+      part.columns = width;
+      part.accumulate = accumulate || begin > 0;
+      body(part, group, begin);
     }
   }
 }
 
-// Of a chunk of t and of x's columns, x is packed; rows of dy are transposed to pass it.
+// body(row, rows) over the rows that pass a packed part together.
+template <class Body>
+void ForPackedRows(int64_t rows, const Body& body) {
+  for (int64_t row = 0; row < rows; row += kPackedRows) body(row, Smaller(kPackedRows, rows - row));
+}
+
+void RowsBlock(const MatmulRowsBlock& block) {
+  ForPackedParts(block.b, block.ldb, block.k, block.columns, block.accumulate, block.scratch,
+                 [&](MatmulBlock part, int64_t group, int64_t begin) {
+                   part.lda = block.lda;
+                   part.ldc = block.ldc;
+                   ForPackedRows(block.rows, [&](int64_t row, int64_t rows) {
+                     part.a = block.a + row * block.lda + begin;
+                     part.rows = rows;
+                     part.c = block.c + row * block.ldc + group;
+                     Block(part);
+                   });
+                 });
+}
+
+// x is packed; the rows that pass it are those of dy, transposed.
 void GradWeight(const GradWeightBlock& block) {
-  const int64_t part = EvenPart(block.t, kPackedDepth);
-  float *x_panels = block.scratch, *dy_rows = x_panels + kPackedPanels;
-  for (int64_t group = 0; group < block.k; group += kPackedColumns) {
-    const int64_t columns = Smaller(kPackedColumns, block.k - group);
-    for (int64_t begin = 0; begin < block.t; begin += part) {
-      const int64_t depth = Smaller(part, block.t - begin), stride = depth * 32 + kApart;
-      PackRows(block.x + begin * block.ld_x + group, block.ld_x, depth, columns, x_panels, stride);
-      for (int64_t row = 0; row < block.n; row += kPackedRows) {
-        const int64_t rows = Smaller(kPackedRows, block.n - row);
-        TransposeRows(block.dy + begin * block.ld_dy + row, block.ld_dy, depth, rows, dy_rows,
-                      kPackedDepth + kApart);
-        Block({.a = dy_rows,
-               .lda = kPackedDepth + kApart,
-               .rows = rows,
-               .panels = x_panels,
-               .panel_stride = stride,
-               .k = depth,
-               .columns = columns,
-               .c = block.dw + row * block.ld_dw + group,
-               .ldc = block.ld_dw,
-               .bias = nullptr,
-               .accumulate = true,
-               .next = nullptr});
-      }
-    }
-  }
+  float* dy_rows = block.scratch + kPackedPanels;
+  ForPackedParts(block.x, block.ld_x, block.t, block.k, /*accumulate=*/true, block.scratch,
+                 [&](MatmulBlock part, int64_t group, int64_t begin) {
+                   part.a = dy_rows;
+                   part.lda = kPackedDepth + kApart;
+                   part.ldc = block.ld_dw;
+                   ForPackedRows(block.n, [&](int64_t row, int64_t rows) {
+                     TransposeRows(block.dy + begin * block.ld_dy + row, block.ld_dy, part.k, rows,
+                                   dy_rows, part.lda);
+                     part.rows = rows;
+                     part.c = block.dw + row * block.ld_dw + group;
+                     Block(part);
+                   });
+                 });
 }
 
 }  // namespace

@@ -35,9 +35,8 @@ object (`bench/step_vs_trl --help`).
 - **`HONE_ISA=avx2` on a machine with AVX-512** holds hone alone to AVX2: the peers are free to use AVX-512 there.
 - **AVX-512 is not always twice AVX2.** A processor that runs it in two halves (Zen 4) has the FMA peak of AVX2, as the table
   of machines shows; the bars "with AVX-512" stand there all the same.
-- **A virtual core may be half a core.** The FMA peak is a loop over registers; what loads from the first-level cache as well
-  loses more to a neighbour on the same core, and two threads more than one. On such a machine no product comes near the
-  peak, whoever computes it: LibTorch's share of it stands beside hone's in the table of products.
+- **A virtual core may be shared with a neighbour.** The FMA peak is a loop over registers alone. Where LibTorch's share of it,
+  beside hone's in the table of products, is low as well, it is the machine that no product gets further on.
 - In a step hone's learner takes the activations that its sampler computed, since they are equal to the bit
   ([numerics.md](numerics.md)); `learner` measures forward and backward without that.
 - A product's ratio is the least over a layer's products and the head: a bar is reached when all of them reach it. Their
