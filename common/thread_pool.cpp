@@ -21,7 +21,7 @@ int AvailableCores() {
 // others between looks: with more threads than cores, one of them may be what is waited for.
 template <class Ready>
 bool SpinUntil(const Ready& ready) {
-  constexpr int kPauses = 400, kYields = 100;
+  constexpr int kPauses = 400, kYields = 3000;
   for (int i = 0; i < kPauses; ++i) {
     if (ready()) return true;
 #if defined(__x86_64__)

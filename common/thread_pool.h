@@ -37,9 +37,10 @@ class ThreadPool {
   void RunPart(int index);
 
   std::vector<std::thread> workers_;
-  // A round is announced by `round_` and ended by `pending_` reaching 0. Both sides spin for some
-  // tens of microseconds (loops of a decode step follow each other that closely), then sleep on a
-  // condition. On lines of their own: one side writes what the other watches.
+  // A round is announced by `round_` and ended by `pending_` reaching 0. Both sides spin for a
+  // millisecond or so (loops of a step follow each other closely, and waking takes long in a
+  // virtual machine), then sleep on a condition. On lines of their own: one side writes what the
+  // other watches.
   alignas(64) std::atomic<uint64_t> round_{0};
   alignas(64) std::atomic<int> pending_{0};
   alignas(64) std::atomic<int> sleepers_{0};

@@ -62,7 +62,8 @@ const LayerTape& ExactBackend::KeptLayer(int64_t l) {
   copy(2 * (config_.has_experts(l) ? config_.experts_per_token * config_.expert_size
                                    : config_.intermediate_size),
        &LayerTape::gate_up_T2F);
-  WriteCache(l, kept_.plan, tape, *kept_.cache);
+  const auto spans = static_cast<int64_t>(kept_.plan.spans.size());
+  WriteCache(l, {exec_, {0, kept_.batch.rows(), 0, spans}}, kept_.plan, tape, *kept_.cache);
   return tape;
 }
 

@@ -18,6 +18,7 @@
 #include "policy/model/exact_activations.h"
 #include "policy/model/exact_cache.h"
 #include "policy/model/packed_weights.h"
+#include "policy/model/plan_parts.h"
 #include "policy/model/tape.h"
 #include "policy/model/tensor_offsets.h"
 
@@ -112,6 +113,13 @@ class ExactBackend final : public Backend {
   void CheckReady() const;
   ExactCache& CacheOf(KvCache& cache) const;
 
+  // Rows of a batch on their way through the layers: all of them on all threads, or some spans' on
+  // one.
+  struct Part {
+    kernels::Exec exec;
+    PlanPart at;
+  };
+
   // Leaves the residual stream that enters the final norm in x_TD_. With `tapes`, keeps what the
   // backward needs there, layer by layer.
   void RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
@@ -120,10 +128,14 @@ class ExactBackend final : public Backend {
   void TakeKnown(std::span<const ActivationRow> known);
   // What the backward of a layer needs; fills the layer's cache where the rows are known.
   const LayerTape& KeptLayer(int64_t l);
-  void WriteCache(int64_t l, const BatchPlan& plan, const LayerTape& tape, ExactCache& cache);
-  void Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactCache& cache, bool keep,
+  void ReserveRows(size_t rows, std::vector<LayerTape>* tapes);  // room for what all parts write
+  void RunPart(const Part& part, const Batch& batch, const BatchPlan& plan, ExactCache& cache,
+               std::vector<LayerTape>* tapes);
+  void WriteCache(int64_t l, const Part& part, const BatchPlan& plan, const LayerTape& tape,
+                  ExactCache& cache);
+  void Attend(int64_t l, const Part& part, const BatchPlan& plan, ExactCache& cache, bool keep,
               LayerTape* tape);
-  void FeedForward(int64_t l, int64_t rows, LayerTape* tape);
+  void FeedForward(int64_t l, const Part& part, LayerTape* tape);
   void Experts(int64_t l, int64_t rows, bool keep, LayerTape* tape);
   void ChooseExperts(int64_t l, int64_t rows, const float* normed);
   std::span<const int32_t> PlacesOf(int64_t e) const;
@@ -134,7 +146,8 @@ class ExactBackend final : public Backend {
     const kernels::PackedMatrix& w;
     int64_t bias, norm;
   };
-  void AddToResidual(const float* in, int64_t rows, const BranchEnd& end, Buffer<float>* branch);
+  void AddToResidual(const Part& part, const float* in, const BranchEnd& end,
+                     Buffer<float>* branch);
 
   // Logits of the rows head_.rows_R of x_TD_.
   void HeadLogits(const HeadRows& out);
@@ -167,6 +180,7 @@ class ExactBackend final : public Backend {
   PackedWeights packed_;
 
   BatchPlan plan_;
+  PlanParts parts_;
   Buffer<float> x_TD_, normed_TD_, act_TF_, branch_TD_;
   LayerTape scratch_;  // in place of a tape when nothing is kept
   ActivationsShelf activations_;

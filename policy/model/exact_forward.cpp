@@ -1,6 +1,7 @@
 // The one forward over a ragged batch. Every kernel keeps rows apart, so what stands here needs no
 // care for batch invariance; attention reads earlier positions from the cache alone, also those of
-// this batch.
+// this batch. Where no span needs what another computes, each thread takes its spans through all
+// layers by itself: no thread waits for another, and rows stay in the cache of their core.
 #include <algorithm>
 
 #include "kernels/embedding.h"
@@ -11,120 +12,160 @@
 namespace hone {
 namespace {
 
+// Rows of a part that are worth its reading all weights for itself: few where those stay in the
+// last-level cache, else as many as hide what it takes to fetch them.
+constexpr int64_t kCachedFloats = int64_t{8} << 20, kLeastRowsCached = 16, kLeastRows = 64;
+
 // The first `width` columns of x [rows, ld].
 void CopyColumns(const kernels::Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t width,
-                 Buffer<float>* to) {
-  to->Reserve(static_cast<size_t>(rows * width));
+                 float* to) {
   kernels::ParallelFor(exec, rows, 16, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      std::copy_n(x + row * ld, width, to->data() + row * width);
+      std::copy_n(x + row * ld, width, to + row * width);
     }
   });
 }
 
 }  // namespace
 
+void ExactBackend::ReserveRows(size_t rows, std::vector<LayerTape>* tapes) {
+  const auto d = static_cast<size_t>(config_.hidden_size), q = static_cast<size_t>(config_.q_dim()),
+             kv = static_cast<size_t>(config_.kv_dim()),
+             f = static_cast<size_t>(config_.intermediate_size);
+  const bool keep = tapes != nullptr;
+  if (keep) tapes->resize(static_cast<size_t>(config_.num_layers));
+  for (auto* buffer : {&x_TD_, &normed_TD_, &branch_TD_}) buffer->Reserve(rows * d);
+  act_TF_.Reserve(rows * f);
+  for (LayerTape& tape : keep ? std::span(*tapes) : std::span(&scratch_, 1)) {
+    tape.qkv_TC.Reserve(rows * (q + 2 * kv));
+    tape.attention_TQ.Reserve(rows * q);
+    if (config_.post_norms) {
+      for (auto* buffer : {&tape.attention_out_TD, &tape.mlp_out_TD}) buffer->Reserve(rows * d);
+    }
+    const bool experts = keep && config_.has_experts(&tape - tapes->data());
+    if (!experts) tape.gate_up_T2F.Reserve(rows * 2 * f);
+    if (!keep) continue;
+    for (auto* buffer : {&tape.x_TD, &tape.mid_TD}) buffer->Reserve(rows * d);
+    tape.stats_TH2.Reserve(rows * 2 * static_cast<size_t>(config_.num_heads));
+    if (config_.qk_norm) tape.qk_TB.Reserve(rows * (q + kv));
+  }
+}
+
 void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
                              std::vector<LayerTape>* tapes) {
-  const int64_t rows = batch.rows(), d = config_.hidden_size;
+  ReserveRows(static_cast<size_t>(batch.rows()), tapes);
+  packed_.Get(exec_);
+  const int64_t least_rows = layout_.size <= kCachedFloats ? kLeastRowsCached : kLeastRows;
+  if (!config_.sparse.empty() || !parts_.Cut(plan, pool_.threads(), least_rows)) {
+    return RunPart({exec_, {0, batch.rows(), 0, static_cast<int64_t>(plan.spans.size())}}, batch,
+                   plan, cache, tapes);
+  }
+  pool_.For(pool_.threads(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) {
+      RunPart({{nullptr, exec_.isa}, parts_.parts[p]}, batch, plan, cache, tapes);
+    }
+  });
+}
+
+void ExactBackend::RunPart(const Part& part, const Batch& batch, const BatchPlan& plan,
+                           ExactCache& cache, std::vector<LayerTape>* tapes) {
+  const int64_t rows = part.at.rows, d = config_.hidden_size, first = part.at.first_row * d;
+  float* x = x_TD_.data() + first;
+  kernels::Embed(part.exec, Data(offsets_.embed), batch.tokens_T.data() + part.at.first_row, rows,
+                 d, x, static_cast<float>(config_.embedding_scale));
   const bool keep = tapes != nullptr;
-  x_TD_.Reserve(static_cast<size_t>(rows * d));
-  if (keep) tapes->resize(static_cast<size_t>(config_.num_layers));
-  kernels::Embed(exec_, Data(offsets_.embed), batch.tokens_T.data(), rows, d, x_TD_.data(),
-                 static_cast<float>(config_.embedding_scale));
   for (int64_t l = 0; l < config_.num_layers; ++l) {
     LayerTape& tape = keep ? (*tapes)[l] : scratch_;
-    if (keep) CopyColumns(exec_, x_TD_.data(), d, rows, d, &tape.x_TD);
-    Attend(l, rows, plan, cache, keep, &tape);
-    if (keep) CopyColumns(exec_, x_TD_.data(), d, rows, d, &tape.mid_TD);
+    if (keep) CopyColumns(part.exec, x, d, rows, d, tape.x_TD.data() + first);
+    Attend(l, part, plan, cache, keep, &tape);
+    if (keep) CopyColumns(part.exec, x, d, rows, d, tape.mid_TD.data() + first);
     if (config_.has_experts(l)) {
       Experts(l, rows, keep, &tape);
     } else {
-      FeedForward(l, rows, &tape);
+      FeedForward(l, part, &tape);
     }
   }
 }
 
 // x += o_proj(attention(norm(x)))
-void ExactBackend::Attend(int64_t l, int64_t rows, const BatchPlan& plan, ExactCache& cache,
+void ExactBackend::Attend(int64_t l, const Part& part, const BatchPlan& plan, ExactCache& cache,
                           bool keep, LayerTape* tape) {
   const int64_t d = config_.hidden_size, q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
-  const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(plan.spans.size());
+  const int64_t columns = q_dim + 2 * kv_dim, rows = part.at.rows, first = part.at.first_row;
   const PackedLayer& packed = packed_.Get(exec_).layers[l];
   const LayerOffsets& at = offsets_.layers[l];
-  normed_TD_.Reserve(static_cast<size_t>(rows * d));
-  tape->qkv_TC.Reserve(static_cast<size_t>(rows * columns));
-  tape->attention_TQ.Reserve(static_cast<size_t>(rows * q_dim));
-  if (keep) tape->stats_TH2.Reserve(static_cast<size_t>(rows * config_.num_heads * 2));
-  float* qkv = tape->qkv_TC.data();
+  float* normed = normed_TD_.data() + first * d;
+  float* qkv = tape->qkv_TC.data() + first * columns;
 
-  kernels::RmsNorm(exec_, x_TD_.data(), Data(at.attention_norm), eps(), rows, d, normed_TD_.data(),
-                   nullptr, norm_offset());
-  kernels::Matmul(exec_, normed_TD_.data(), d, rows, packed.qkv, qkv, columns,
+  kernels::RmsNorm(part.exec, x_TD_.data() + first * d, Data(at.attention_norm), eps(), rows, d,
+                   normed, nullptr, norm_offset());
+  kernels::Matmul(part.exec, normed, d, rows, packed.qkv, qkv, columns,
                   config_.qkv_bias ? packed.qkv_bias.data() : nullptr);
   if (config_.qk_norm) {
-    if (keep) CopyColumns(exec_, qkv, columns, rows, q_dim + kv_dim, &tape->qk_TB);
-    kernels::RmsNormHeads(exec_, QNorm(l), rows, qkv, columns);
-    kernels::RmsNormHeads(exec_, KNorm(l), rows, qkv + q_dim, columns);
+    const int64_t before = q_dim + kv_dim;
+    if (keep)
+      CopyColumns(part.exec, qkv, columns, rows, before, tape->qk_TB.data() + first * before);
+    kernels::RmsNormHeads(part.exec, QNorm(l), rows, qkv, columns);
+    kernels::RmsNormHeads(part.exec, KNorm(l), rows, qkv + q_dim, columns);
   }
   // The heads of q and k lie side by side: one rotation for both.
-  kernels::Rope(exec_, qkv, columns, rows, config_.num_heads + config_.num_kv_heads,
-                plan.positions_T.data(), RopeOf(l),
+  kernels::Rope(part.exec, qkv, columns, rows, config_.num_heads + config_.num_kv_heads,
+                plan.positions_T.data() + first, RopeOf(l),
                 /*inverse=*/false);
-  WriteCache(l, plan, *tape, cache);
-  kernels::Attention(exec_, ShapeOf(l), plan.spans.data(), spans, qkv, columns, cache.k(l),
-                     cache.v(l), tape->attention_TQ.data(), q_dim,
-                     keep ? tape->stats_TH2.data() : nullptr);
-  AddToResidual(tape->attention_TQ.data(), rows, {packed.o, at.o_bias, at.attention_out_norm},
-                &tape->attention_out_TD);
+  WriteCache(l, part, plan, *tape, cache);
+  kernels::Attention(part.exec, ShapeOf(l), plan.spans.data() + part.at.first_span, part.at.spans,
+                     tape->qkv_TC.data(), columns, cache.k(l), cache.v(l),
+                     tape->attention_TQ.data(), q_dim, keep ? tape->stats_TH2.data() : nullptr);
+  AddToResidual(part, tape->attention_TQ.data() + first * q_dim,
+                {packed.o, at.o_bias, at.attention_out_norm}, &tape->attention_out_TD);
 }
 
 // x += norm(in w + bias). `branch` receives what goes into the norm.
-void ExactBackend::AddToResidual(const float* in, int64_t rows, const BranchEnd& end,
+void ExactBackend::AddToResidual(const Part& part, const float* in, const BranchEnd& end,
                                  Buffer<float>* branch) {
-  const int64_t d = config_.hidden_size;
+  const int64_t d = config_.hidden_size, rows = part.at.rows, first = part.at.first_row * d;
+  float* x = x_TD_.data() + first;
   if (end.bias == kAbsent && end.norm == kAbsent) {
-    return kernels::Matmul(exec_, in, end.w.k, rows, end.w, x_TD_.data(), d, nullptr,
+    return kernels::Matmul(part.exec, in, end.w.k, rows, end.w, x, d, nullptr,
                            /*accumulate=*/true);
   }
-  if (end.norm == kAbsent) branch = &branch_TD_;
-  branch->Reserve(static_cast<size_t>(rows * d));
-  kernels::Matmul(exec_, in, end.w.k, rows, end.w, branch->data(), d,
+  float* out = (end.norm == kAbsent ? branch_TD_ : *branch).data() + first;
+  kernels::Matmul(part.exec, in, end.w.k, rows, end.w, out, d,
                   end.bias == kAbsent ? nullptr : Data(end.bias));
-  const float* out = branch->data();
   if (end.norm != kAbsent) {
-    kernels::RmsNorm(exec_, out, Data(end.norm), eps(), rows, d, normed_TD_.data(), nullptr,
+    float* normed = normed_TD_.data() + first;
+    kernels::RmsNorm(part.exec, out, Data(end.norm), eps(), rows, d, normed, nullptr,
                      norm_offset());
-    out = normed_TD_.data();
+    out = normed;
   }
-  kernels::Add(exec_, out, rows * d, x_TD_.data());
+  kernels::Add(part.exec, out, rows * d, x);
 }
 
-void ExactBackend::WriteCache(int64_t l, const BatchPlan& plan, const LayerTape& tape,
-                              ExactCache& cache) {
+void ExactBackend::WriteCache(int64_t l, const Part& part, const BatchPlan& plan,
+                              const LayerTape& tape, ExactCache& cache) {
   const int64_t q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
   const float* k = tape.qkv_TC.data() + q_dim;
-  kernels::WriteKv(exec_, shape_, plan.spans.data(), static_cast<int64_t>(plan.spans.size()), k,
+  kernels::WriteKv(part.exec, shape_, plan.spans.data() + part.at.first_span, part.at.spans, k,
                    k + kv_dim, q_dim + 2 * kv_dim, cache.k(l), cache.v(l));
-  for (const PageCopy& copy : plan.copies) {
+  for (const PageCopy& copy : plan.copies) {  // none where there are several parts
     kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
   }
 }
 
 // x += down(act(gate(norm(x))) * up(norm(x)))
-void ExactBackend::FeedForward(int64_t l, int64_t rows, LayerTape* tape) {
+void ExactBackend::FeedForward(int64_t l, const Part& part, LayerTape* tape) {
   const int64_t d = config_.hidden_size, f = config_.intermediate_size;
+  const int64_t rows = part.at.rows, first = part.at.first_row;
   const PackedLayer& packed = packed_.Get(exec_).layers[l];
   const LayerOffsets& at = offsets_.layers[l];
-  tape->gate_up_T2F.Reserve(static_cast<size_t>(rows * 2 * f));
-  act_TF_.Reserve(static_cast<size_t>(rows * f));
-  kernels::RmsNorm(exec_, x_TD_.data(), Data(at.mlp_norm), eps(), rows, d, normed_TD_.data(),
+  float* normed = normed_TD_.data() + first * d;
+  float* act = act_TF_.data() + first * f;
+  kernels::RmsNorm(part.exec, x_TD_.data() + first * d, Data(at.mlp_norm), eps(), rows, d, normed,
                    nullptr, norm_offset());
-  kernels::MatmulGated(exec_, config_.activation, normed_TD_.data(), d, rows, packed.gate,
-                       packed.up, tape->gate_up_T2F.data(), act_TF_.data(),
+  kernels::MatmulGated(part.exec, config_.activation, normed, d, rows, packed.gate, packed.up,
+                       tape->gate_up_T2F.data() + first * 2 * f, act,
                        config_.mlp_bias ? packed.gate_up_bias.data() : nullptr);
-  AddToResidual(act_TF_.data(), rows, {packed.down, at.down_bias, at.mlp_out_norm},
-                &tape->mlp_out_TD);
+  AddToResidual(part, act, {packed.down, at.down_bias, at.mlp_out_norm}, &tape->mlp_out_TD);
 }
 
 }  // namespace hone
