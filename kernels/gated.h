@@ -17,8 +17,9 @@ enum class Gate { kSilu, kGeluTanh };
 void Gated(const Exec& exec, Gate activation, const float* gate_up_T2F, int64_t t, int64_t f,
            float* out_TF);
 // d_gate_up [t, 2f] is written, and out [t, f] once more, as Gated gives it: from one exp or tanh.
+// The rows of gate_up lie anywhere.
 void GatedBackward(const Exec& exec, Gate activation, const float* d_out_TF,
-                   const float* gate_up_T2F, int64_t t, int64_t f, float* d_gate_up_T2F,
+                   const float* const* gate_up_T, int64_t t, int64_t f, float* d_gate_up_T2F,
                    float* out_TF);
 
 namespace reference {

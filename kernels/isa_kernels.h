@@ -49,6 +49,12 @@ struct MatmulKernels {
   // source [t, columns] in rows of ld to [columns][stride].
   void (*transpose)(const float* source, int64_t ld, int64_t t, int64_t columns, float* to,
                     int64_t stride);
+  // x [rows, columns] in rows of ld to panels [rows][32], `stride` floats apart; past the columns
+  // zeros.
+  void (*pack_rows)(const float* x, int64_t ld, int64_t rows, int64_t columns, float* panels,
+                    int64_t stride);
+  // sums[i] += x[i][0] + x[i][1] + …, a chain, of n rows of t elements.
+  void (*row_sums)(const float* x, int64_t ld, int64_t n, int64_t t, float* sums);
   void (*block)(const MatmulBlock&);
   void (*rows_block)(const MatmulRowsBlock&);
   void (*grad_weight)(const GradWeightBlock&);

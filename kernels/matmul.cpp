@@ -40,6 +40,23 @@ PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int6
   return {.k = k, .n = n, .panels = panels};
 }
 
+void PackRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t n, int64_t k,
+              int64_t row, float* panels) {
+  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
+  ParallelFor(exec, rows, 16, [&](int64_t begin, int64_t end) {
+    kernels.pack_rows(x + begin * ld, ld, end - begin, n, panels + (row + begin) * kPanel,
+                      k * kPanel);
+  });
+}
+
+void TransposeRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t columns,
+                   float* to, int64_t stride) {
+  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
+  ParallelFor(exec, rows, 16, [&](int64_t begin, int64_t end) {
+    kernels.transpose(x + begin * ld, ld, end - begin, columns, to + begin, stride);
+  });
+}
+
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
             float* c, int64_t ldc, const float* bias, bool accumulate) {
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
@@ -106,12 +123,10 @@ void MatmulGradWeight(const Exec& exec, const float* dy_TN, int64_t ld_dy, const
   });
 }
 
-void BiasGrad(const Exec& exec, const float* dy_TN, int64_t ld_dy, int64_t t, int64_t n,
-              float* db_N) {
+void BiasGrad(const Exec& exec, const float* dy_NT, int64_t ld, int64_t n, int64_t t, float* db_N) {
+  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
   ParallelFor(exec, n, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = 0; i < t; ++i) {
-      for (int64_t j = begin; j < end; ++j) db_N[j] += dy_TN[i * ld_dy + j];
-    }
+    kernels.row_sums(dy_NT + begin * ld, ld, end - begin, t, db_N + begin);
   });
 }
 

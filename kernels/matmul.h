@@ -27,6 +27,15 @@ inline int64_t PackedSize(int64_t n, int64_t k) { return (n + kPanel - 1) / kPan
 PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
                             float* panels);
 
+// B[row + i][j] = x[i][j] for `rows` rows of x [rows, n], row stride ld: packs some rows of a B
+// [k, n] that lies as it is. Other rows may be packed at the same time.
+void PackRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t n, int64_t k,
+              int64_t row, float* panels);
+
+// to[j * stride + i] = x[i * ld + j] of x [rows, columns].
+void TransposeRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t columns,
+                   float* to, int64_t stride);
+
 // c[m, n] = a[m, k] B (+ bias[n]); with `accumulate`, c is added to (the chain starts from c; no
 // bias then). lda/ldc: row strides in elements.
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
@@ -43,9 +52,8 @@ void MatmulGradInput(const Exec& exec, const float* dy_TN, int64_t ld_dy, const 
 void MatmulGradWeight(const Exec& exec, const float* dy_TN, int64_t ld_dy, const float* x_TK,
                       int64_t ld_x, int64_t t, int64_t n, int64_t k, float* dw_NK);
 
-// db[n] += column sums of dy, a chain over t.
-void BiasGrad(const Exec& exec, const float* dy_TN, int64_t ld_dy, int64_t t, int64_t n,
-              float* db_N);
+// db[n] += the row sums of dyᵀ [n, t], row stride ld; each a chain over t.
+void BiasGrad(const Exec& exec, const float* dy_NT, int64_t ld, int64_t n, int64_t t, float* db_N);
 
 namespace reference {
 void Matmul(const float* a, int64_t lda, int64_t m, const float* b_KN, int64_t k, int64_t n,

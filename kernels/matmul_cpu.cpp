@@ -190,8 +190,29 @@ void TransposeRows(const float* source, int64_t ld, int64_t t, int64_t columns, 
         __builtin_prefetch(from + 16 * ld, 0, 2);
       }
       Transpose(x);
-      for (int64_t r = 0; r < n; ++r) StoreN(to + (j + r) * stride + i, x[r], rows);
+      for (int64_t r = 0; r < n; ++r) {
+        StoreN(to + (j + r) * stride + i, x[r], rows);
+        __builtin_prefetch(to + (j + r) * stride + i + 16, 1, 2);  // the next 16 rows' line
+      }
     }
+  }
+}
+
+// sums[i] += x[i][0] + x[i][1] + …: 16 rows side by side.
+void RowSums(const float* x, int64_t ld, int64_t n, int64_t t, float* sums) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const int64_t rows = Smaller(16, n - i);
+    F32x16 sum = LoadN(sums + i, rows);
+    for (int64_t j = 0; j < t; j += 16) {
+      const int64_t columns = Smaller(16, t - j);
+      F32x16 block[16];
+      for (int64_t r = 0; r < 16; ++r) {
+        block[r] = r < rows ? LoadN(x + (i + r) * ld + j, columns) : Zero();
+      }
+      Transpose(block);
+      for (int64_t c = 0; c < columns; ++c) sum = Add(sum, block[c]);
+    }
+    StoreN(sums + i, sum, rows);
   }
 }
 
@@ -262,6 +283,8 @@ const MatmulKernels kMatmul = {
     .tile_rows = kTileRows,
     .scratch = kPackedPanels + kPackedRows * (kPackedDepth + kApart),
     .transpose = TransposeRows,
+    .pack_rows = PackRows,
+    .row_sums = RowSums,
     .block = Block,
     .rows_block = RowsBlock,
     .grad_weight = GradWeight,

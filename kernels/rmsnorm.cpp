@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "common/buffer.h"
 #include "kernels/isa_kernels.h"
 #include "kernels/parallel.h"
 
@@ -17,17 +16,30 @@ void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float e
   });
 }
 
-void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, const float* weight_D,
-                     const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD, float* dweight_D,
-                     float offset) {
+void RmsNormBackwardX(const Exec& exec, const float* dy_TD, const float* x_TD,
+                      const float* weight_D, const float* inv_rms_T, int64_t t, int64_t d,
+                      float* dx_TD, float offset) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
   ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
     kernels.backward_x(dy_TD + begin * d, x_TD + begin * d, weight_D, offset, inv_rms_T + begin,
                        end - begin, d, dx_TD + begin * d);
   });
-  ParallelFor(exec, d, 16, [&](int64_t begin, int64_t end) {
-    kernels.backward_weight(dy_TD, x_TD, inv_rms_T, t, d, begin, end, dweight_D);
+}
+
+void RmsNormBackwardWeight(const Exec& exec, const float* dy_TD, const float* x_TD,
+                           const float* inv_rms_T, int64_t t, int64_t d, int64_t begin, int64_t end,
+                           float* dweight_D) {
+  const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
+  ParallelFor(exec, end - begin, 16, [&](int64_t first, int64_t last) {
+    kernels.backward_weight(dy_TD, x_TD, inv_rms_T, t, d, begin + first, begin + last, dweight_D);
   });
+}
+
+void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, const float* weight_D,
+                     const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD, float* dweight_D,
+                     float offset) {
+  RmsNormBackwardX(exec, dy_TD, x_TD, weight_D, inv_rms_T, t, d, dx_TD, offset);
+  RmsNormBackwardWeight(exec, dy_TD, x_TD, inv_rms_T, t, d, 0, d, dweight_D);
 }
 
 void RmsNormHeads(const Exec& exec, const HeadNorm& norm, int64_t t, float* x, int64_t ld) {
@@ -41,34 +53,31 @@ void RmsNormHeads(const Exec& exec, const HeadNorm& norm, int64_t t, float* x, i
   });
 }
 
-void RmsNormHeadsBackward(const Exec& exec, const HeadNorm& norm, int64_t t, const float* x,
-                          int64_t ld_x, float* dy, int64_t ld, float* dweight) {
+void RmsNormHeadsBackwardX(const Exec& exec, const HeadNorm& norm, int64_t t, const float* x,
+                           int64_t ld_x, float* dy, int64_t ld, float* inv_rms_TH) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
   const int64_t heads = norm.heads, d = norm.head_dim, size = heads * d;
-  thread_local Buffer<float> inv_rms_TH;  // kept from layer to layer; of the calling thread
-  inv_rms_TH.Reserve(t * heads);
-  float* inv_rms = inv_rms_TH.data();
   ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
-    float* normed = Scratch(size);
+    float* scratch = Scratch(size);
     for (int64_t row = begin; row < end; ++row) {
-      kernels.forward(x + row * ld_x, norm.weight, norm.offset, norm.eps, heads, d, normed,
-                      inv_rms + row * heads);
-    }
-  });
-  ParallelFor(exec, d, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t row = 0; row < t; ++row) {
-      kernels.backward_weight(dy + row * ld, x + row * ld_x, inv_rms + row * heads, heads, d, begin,
-                              end, dweight);
-    }
-  });
-  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
-    float* copy = Scratch(size);
-    for (int64_t row = begin; row < end; ++row) {
-      float* at = dy + row * ld;
-      std::copy_n(at, size, copy);
+      float *at = dy + row * ld, *inv_rms = inv_rms_TH + row * heads;
+      kernels.forward(x + row * ld_x, norm.weight, norm.offset, norm.eps, heads, d, scratch,
+                      inv_rms);
+      std::copy_n(at, size, scratch);
       std::fill_n(at, size, 0.0f);
-      kernels.backward_x(copy, x + row * ld_x, norm.weight, norm.offset, inv_rms + row * heads,
-                         heads, d, at);
+      kernels.backward_x(scratch, x + row * ld_x, norm.weight, norm.offset, inv_rms, heads, d, at);
+    }
+  });
+}
+
+void RmsNormHeadsBackwardWeight(const Exec& exec, const HeadNorm& norm, int64_t t, const float* x,
+                                int64_t ld_x, const float* dy, int64_t ld, const float* inv_rms_TH,
+                                int64_t begin, int64_t end, float* dweight) {
+  const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
+  ParallelFor(exec, end - begin, 16, [&](int64_t first, int64_t last) {
+    for (int64_t row = 0; row < t; ++row) {
+      kernels.backward_weight(dy + row * ld, x + row * ld_x, inv_rms_TH + row * norm.heads,
+                              norm.heads, norm.head_dim, begin + first, begin + last, dweight);
     }
   });
 }

@@ -18,6 +18,14 @@ void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, co
                      const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD, float* dweight_D,
                      float offset = 0);
 
+// Its two parts, which may run at once: of rows, and of columns [begin, end) of the weight.
+void RmsNormBackwardX(const Exec& exec, const float* dy_TD, const float* x_TD,
+                      const float* weight_D, const float* inv_rms_T, int64_t t, int64_t d,
+                      float* dx_TD, float offset = 0);
+void RmsNormBackwardWeight(const Exec& exec, const float* dy_TD, const float* x_TD,
+                           const float* inv_rms_T, int64_t t, int64_t d, int64_t begin, int64_t end,
+                           float* dweight_D);
+
 // What a norm of each head takes: weight [head_dim], the same for all heads.
 struct HeadNorm {
   const float* weight = nullptr;
@@ -27,9 +35,14 @@ struct HeadNorm {
 // x [t, heads, head_dim] (row stride ld) in place.
 void RmsNormHeads(const Exec& exec, const HeadNorm& norm, int64_t t, float* x, int64_t ld);
 // Turns dy [t, heads, head_dim] (row stride ld) into the gradient by x (what went into the norm,
-// row stride ld_x) and adds to dweight (a chain over rows and heads).
-void RmsNormHeadsBackward(const Exec& exec, const HeadNorm& norm, int64_t t, const float* x,
-                          int64_t ld_x, float* dy, int64_t ld, float* dweight);
+// row stride ld_x); inv_rms [t, heads] is written.
+void RmsNormHeadsBackwardX(const Exec& exec, const HeadNorm& norm, int64_t t, const float* x,
+                           int64_t ld_x, float* dy, int64_t ld, float* inv_rms_TH);
+// Adds to columns [begin, end) of dweight [head_dim], a chain over rows and heads, from dy as it
+// was before.
+void RmsNormHeadsBackwardWeight(const Exec& exec, const HeadNorm& norm, int64_t t, const float* x,
+                                int64_t ld_x, const float* dy, int64_t ld, const float* inv_rms_TH,
+                                int64_t begin, int64_t end, float* dweight);
 
 namespace reference {
 void RmsNorm(const float* x_TD, const float* weight_D, float eps, int64_t t, int64_t d, float* y_TD,

@@ -1,6 +1,7 @@
 // A training forward over rows that were computed before. Their activations lie where the sampler
-// left them until the backward comes to a layer: then its rows are copied side by side, in memory
-// that is still in a cache from the layer before, and keys and values to the cache.
+// left them until the backward comes to a layer: then each thread copies its rows side by side, but
+// for the largest part, gate and up, which is read where it is, and writes their keys and values to
+// the cache.
 #include <algorithm>
 
 #include "common/error.h"
@@ -10,18 +11,8 @@
 namespace hone {
 namespace {
 
-// The rows' parts of one buffer, `width` floats each. Of: what gives the buffer of an Activations.
-template <class Of>
-void CopyRows(const kernels::Exec& exec, std::span<const ActivationRow> known, int64_t width,
-              const Of& of, Buffer<float>* to) {
-  const auto rows = static_cast<int64_t>(known.size());
-  to->Reserve(static_cast<size_t>(rows * width));
-  kernels::ParallelFor(exec, rows, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const Buffer<float>& from = of(static_cast<const ExactActivations&>(*known[i].of));
-      std::copy_n(from.data() + known[i].row * width, width, to->data() + i * width);
-    }
-  });
+const ExactActivations& ActivationsOf(const ActivationRow& row) {
+  return static_cast<const ExactActivations&>(*row.of);
 }
 
 }  // namespace
@@ -36,35 +27,63 @@ void ExactBackend::TakeKnown(std::span<const ActivationRow> known) {
       throw RunError("a row's activations are not this backend's, or of another model");
     }
   }
-  CopyRows(
-      exec_, known, d, [](const auto& from) -> auto& { return from.x_TD; }, &x_TD_);
+  x_TD_.Reserve(known.size() * static_cast<size_t>(d));
+  kernels::ParallelFor(exec_, static_cast<int64_t>(known.size()), 16,
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t i = begin; i < end; ++i) {
+                           std::copy_n(ActivationsOf(known[i]).x_TD.data() + known[i].row * d, d,
+                                       x_TD_.data() + i * d);
+                         }
+                       });
 }
 
-const LayerTape& ExactBackend::KeptLayer(int64_t l) {
-  if (kept_.known.empty()) return kept_.layers[l];
-  const int64_t d = config_.hidden_size, q_dim = config_.q_dim();
-  LayerTape& tape = back_.known;
-  const auto copy = [&](int64_t width, Buffer<float> LayerTape::*part) {
-    CopyRows(
-        exec_, kept_.known, width,
-        [ l, part ](const auto& from) -> auto& { return from.layers[l].*part; }, &(tape.*part));
-  };
-  copy(d, &LayerTape::x_TD);
-  copy(q_dim + 2 * config_.kv_dim(), &LayerTape::qkv_TC);
-  copy(q_dim, &LayerTape::attention_TQ);
-  if (config_.qk_norm) copy(q_dim + config_.kv_dim(), &LayerTape::qk_TB);
+std::vector<ExactBackend::KnownPart> ExactBackend::KnownParts() const {
+  const int64_t d = config_.hidden_size, q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
+  std::vector<KnownPart> parts = {{d, &LayerTape::x_TD},
+                                  {q_dim + 2 * kv_dim, &LayerTape::qkv_TC},
+                                  {q_dim, &LayerTape::attention_TQ},
+                                  {config_.num_heads * 2, &LayerTape::stats_TH2},
+                                  {d, &LayerTape::mid_TD}};
+  if (config_.qk_norm) parts.push_back({q_dim + kv_dim, &LayerTape::qk_TB});
   if (config_.post_norms) {
-    copy(d, &LayerTape::attention_out_TD);
-    copy(d, &LayerTape::mlp_out_TD);
+    parts.push_back({d, &LayerTape::attention_out_TD});
+    parts.push_back({d, &LayerTape::mlp_out_TD});
   }
-  copy(config_.num_heads * 2, &LayerTape::stats_TH2);
-  copy(d, &LayerTape::mid_TD);
-  copy(2 * (config_.has_experts(l) ? config_.experts_per_token * config_.expert_size
-                                   : config_.intermediate_size),
-       &LayerTape::gate_up_T2F);
-  const auto spans = static_cast<int64_t>(kept_.plan.spans.size());
-  WriteCache(l, {exec_, {0, kept_.batch.rows(), 0, spans}}, kept_.plan, tape, *kept_.cache);
-  return tape;
+  return parts;
+}
+
+void ExactBackend::ReserveKnown() {
+  if (kept_.known.empty()) return;
+  for (LayerTape& tape : back_.known) {
+    for (const KnownPart& part : KnownParts()) {
+      (tape.*part.of).Reserve(kept_.known.size() * static_cast<size_t>(part.width));
+    }
+  }
+}
+
+void ExactBackend::TakeLayer(int64_t l, const RowsPart& part) {
+  if (kept_.known.empty()) return;
+  LayerTape& tape = back_.known[l % 2];
+  for (const KnownPart& known : KnownParts()) {
+    float* to = (tape.*known.of).data();
+    kernels::ParallelFor(part.exec, part.rows, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t i = part.first + begin; i < part.first + end; ++i) {
+        const ActivationRow& row = kept_.known[i];
+        const float* from = (ActivationsOf(row).layers[l].*known.of).data();
+        std::copy_n(from + row.row * known.width, known.width, to + i * known.width);
+      }
+    });
+  }
+  WriteCache(l, part.exec, part.scratch.spans, tape, *kept_.cache);
+}
+
+const float* ExactBackend::GateUpOf(int64_t l, int64_t row) const {
+  const int64_t width =
+      2 * (config_.has_experts(l) ? config_.experts_per_token * config_.expert_size
+                                  : config_.intermediate_size);
+  if (kept_.known.empty()) return kept_.layers[l].gate_up_T2F.data() + row * width;
+  const ActivationRow& known = kept_.known[row];
+  return ActivationsOf(known).layers[l].gate_up_T2F.data() + known.row * width;
 }
 
 }  // namespace hone

@@ -14,6 +14,7 @@
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
 #include "policy/backend.h"
+#include "policy/model/backward_scratch.h"
 #include "policy/model/batch_plan.h"
 #include "policy/model/exact_activations.h"
 #include "policy/model/exact_cache.h"
@@ -78,13 +79,6 @@ class ExactBackend final : public Backend {
     std::vector<int32_t> rows_R, tokens_R;
   };
 
-  struct BackwardScratch {
-    LayerTape known;  // of the layer at hand
-    Buffer<float> d_x_TD, normed_TD, inv_rms_T, d_normed_TD, act_TF, d_act_TF, d_gate_up_T2F;
-    Buffer<float> d_branch_TD;
-    Buffer<float> d_attention_TQ, d_qkv_TC, grad_k, grad_v;  // grad_k, grad_v: one layer's pages
-  };
-
   // Of a layer with experts: T rows have K experts each, at places row * K + i; N of them, at most
   // T, are of the expert at hand. E num_experts, G expert_size.
   struct ExpertScratch {
@@ -93,6 +87,8 @@ class ExactBackend final : public Backend {
     std::vector<int32_t> places_TK;   // expert by expert, from begin_E[expert] on, in order
     std::vector<int32_t> begin_E, next_E;
     Buffer<float> in_ND, out_ND, gate_up_N2G, d_gate_up_N2G, act_NG, d_act_NG;
+    Buffer<float> normed_TD, d_normed_TD, inv_rms_T;
+    std::vector<const float*> gate_up_N;
   };
 
   // The gradients that one Backward works on.
@@ -126,13 +122,13 @@ class ExactBackend final : public Backend {
                  std::vector<LayerTape>* tapes);
   // Leaves in x_TD_ what RunLayers would, of rows that it computed before.
   void TakeKnown(std::span<const ActivationRow> known);
-  // What the backward of a layer needs; fills the layer's cache where the rows are known.
-  const LayerTape& KeptLayer(int64_t l);
   void ReserveRows(size_t rows, std::vector<LayerTape>* tapes);  // room for what all parts write
   void RunPart(const Part& part, const Batch& batch, const BatchPlan& plan, ExactCache& cache,
                std::vector<LayerTape>* tapes);
-  void WriteCache(int64_t l, const Part& part, const BatchPlan& plan, const LayerTape& tape,
+  void WriteCache(int64_t l, const kernels::Exec& exec,
+                  std::span<const kernels::AttentionSpan> spans, const LayerTape& tape,
                   ExactCache& cache);
+  void CopyPages(int64_t l, const BatchPlan& plan, ExactCache& cache);
   void Attend(int64_t l, const Part& part, const BatchPlan& plan, ExactCache& cache, bool keep,
               LayerTape* tape);
   void FeedForward(int64_t l, const Part& part, LayerTape* tape);
@@ -159,14 +155,60 @@ class ExactBackend final : public Backend {
   std::vector<int32_t> TargetsByComponent(const std::vector<int32_t>& component_of_span,
                                           int32_t components, std::vector<size_t>* counts_C) const;
 
-  // The gradient by what a branch's projection gave: d_x_TD, or through the norm that follows.
-  const float* BackwardBranchEnd(const Buffer<float>& branch, int64_t bias, int64_t norm,
-                                 float* grads);
-  void BackwardFeedForward(int64_t l, const LayerTape& tape, float* grads);
-  void BackwardExperts(int64_t l, const LayerTape& tape, float* grads);
-  void BackwardExpert(int64_t l, int64_t e, const LayerTape& tape, float* grads);
-  void BackwardAttention(int64_t l, const LayerTape& tape, float* grads);
-  void BackwardProjections(int64_t l, const LayerTape& tape, float* grads);
+  // The layers' part of Backward (exact_backward.cpp).
+  void BackwardLayers(float* grads);
+  void PrepareBackward();
+  template <class Body>
+  void ForRows(const Body& body);  // body(part)
+  template <class Body>
+  void ForShares(const Body& body);  // body(share)
+  const LayerTape& TapeOf(int64_t l) const;
+  void ClearPageGradients(int64_t l, const RowsPart& part);
+  void BackwardAttention(int64_t l);
+
+  // What the layers' backward finds of rows computed before (exact_activations.cpp).
+  struct KnownPart {
+    int64_t width;
+    Buffer<float> LayerTape::*of;
+  };
+  std::vector<KnownPart> KnownParts() const;  // that are copied
+  void ReserveKnown();
+  void TakeLayer(int64_t l, const RowsPart& part);
+  const float* GateUpOf(int64_t l, int64_t row) const;
+
+  // What is done to rows (exact_backward_rows.cpp).
+  int64_t GradStride() const;  // of ProjectionScratch::dy_NT
+  void ReserveBackward();
+  const float* BranchEndRows(const RowsPart& part, int64_t row, int64_t rows,
+                             const Buffer<float>& branch_TD, int64_t norm, NormScratch* scratch);
+  void KeepGradient(const RowsPart& part, int64_t row, int64_t rows, const float* dy, int64_t n,
+                    ProjectionScratch* to);
+  void KeepInput(const RowsPart& part, int64_t row, int64_t rows, const float* x, int64_t k,
+                 ProjectionScratch* to);
+  void InputGradient(const RowsPart& part, int64_t rows, const float* dy, int64_t n, int64_t k,
+                     const ProjectionScratch& of, float* dx);
+  void NormedProjectionRows(const RowsPart& part, int64_t row, int64_t rows,
+                            const Buffer<float>& x_TD, int64_t norm, const float* dy, int64_t n,
+                            ProjectionScratch* projection, NormScratch* scratch);
+  void FeedForwardRows(int64_t l, const RowsPart& part);
+  void AttentionOutRows(int64_t l, const RowsPart& part);
+  void ProjectionRows(int64_t l, const RowsPart& part);
+  void HeadNormRows(int64_t l, const RowsPart& part, int64_t row, int64_t rows, float* d_qkv);
+
+  // What is done to shares of the weights (exact_backward_weights.cpp).
+  void PackPieces(const WeightShare& share, Pieces pieces, int64_t k, ProjectionScratch* to);
+  void PackQkv(int64_t l, const WeightShare& share);
+  void PackBranches(int64_t l, const WeightShare& share);  // all but that
+  void WeightGradient(const WeightShare& share, const ProjectionScratch& of, Pieces weights,
+                      Pieces biases, int64_t k, float* grads);
+  void NormGradient(const WeightShare& share, const NormScratch& of, const Buffer<float>& x_TD,
+                    int64_t norm, float* grads);
+  void FeedForwardWeights(int64_t l, const WeightShare& share, float* grads);
+  void AttentionOutWeights(int64_t l, const WeightShare& share, float* grads);
+  void ProjectionWeights(int64_t l, const WeightShare& share, float* grads);
+
+  void BackwardExperts(int64_t l, float* grads);
+  void BackwardExpert(int64_t l, int64_t e, float* grads);
   void BackwardEmbedding(int32_t first_row, int32_t rows, float* grads);
 
   const ModelConfig config_;

@@ -1,13 +1,22 @@
 // The backward of a kept forward. Each element of a gradient is one chain in order of the rows that
 // goes on from what `grads` holds, so cutting a step's groups into other batches changes no bit.
+//
+// Threads meet as seldom as they can. Between two meetings a thread takes its rows from one layer's
+// attention back to that of the layer below, or adds its share to the gradients of the weights in
+// between; attention itself is all threads' work.
 #include <algorithm>
 
 #include "common/error.h"
 #include "kernels/embedding.h"
-#include "kernels/gated.h"
 #include "policy/model/exact_backend.h"
 
 namespace hone {
+namespace {
+
+// Rows of a part that are worth its reading all weights for itself.
+constexpr int64_t kLeastRows = 64;
+
+}  // namespace
 
 void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const float> dentropies,
                             std::span<float> grads) {
@@ -29,16 +38,7 @@ void ExactBackend::Backward(std::span<const float> dlogprobs, std::span<const fl
   back_.d_x_TD.Resize(static_cast<size_t>(kept_.batch.rows() * config_.hidden_size));
   HeadGradient gradient{dlogprobs, dentropies, grads.data(), /*inputs=*/true, /*weights=*/!tied};
   HeadBackward(ids, gradient);
-  for (int64_t l = config_.num_layers - 1; l >= 0; --l) {
-    const LayerTape& tape = KeptLayer(l);
-    if (config_.has_experts(l)) {
-      BackwardExperts(l, tape, grads.data());
-    } else {
-      BackwardFeedForward(l, tape, grads.data());
-    }
-    BackwardAttention(l, tape, grads.data());
-    BackwardProjections(l, tape, grads.data());
-  }
+  BackwardLayers(grads.data());
   if (!tied) return BackwardEmbedding(0, kept_.batch.rows(), grads.data());
 
   // Tied, head and embedding add to one tensor. Its chain goes component by component, head then
@@ -64,130 +64,115 @@ void ExactBackend::BackwardEmbedding(int32_t first_row, int32_t rows, float* gra
                          static_cast<float>(config_.embedding_scale));
 }
 
-const float* ExactBackend::BackwardBranchEnd(const Buffer<float>& branch, int64_t bias,
-                                             int64_t norm, float* grads) {
-  const int64_t t = kept_.batch.rows(), d = config_.hidden_size;
-  const float* d_out = back_.d_x_TD.data();
-  if (norm != kAbsent) {
-    back_.d_branch_TD.Resize(static_cast<size_t>(t * d));
-    kernels::RmsNorm(exec_, branch.data(), Data(norm), eps(), t, d, back_.normed_TD.data(),
-                     back_.inv_rms_T.data(), norm_offset());
-    kernels::RmsNormBackward(exec_, d_out, branch.data(), Data(norm), back_.inv_rms_T.data(), t, d,
-                             back_.d_branch_TD.data(), grads + norm, norm_offset());
-    d_out = back_.d_branch_TD.data();
+// Parts of the rows, one for each thread where they are many enough, and memory for a layer.
+void ExactBackend::PrepareBackward() {
+  const int64_t rows = kept_.batch.rows(), threads = pool_.threads();
+  const int64_t parts = rows >= threads * kLeastRows ? threads : 1;
+  back_.rows.resize(static_cast<size_t>(parts));
+  for (int64_t p = 0; p < parts; ++p) {
+    // Whole lines of transposed gradients, so that no two parts write to one.
+    const int64_t begin = rows * p / parts / 16 * 16,
+                  end = p + 1 == parts ? rows : rows * (p + 1) / parts / 16 * 16;
+    RowScratch& of_part = back_.rows[p];
+    of_part.first = begin;
+    of_part.count = end - begin;
+    auto& spans = of_part.spans;
+    spans.clear();
+    for (const kernels::AttentionSpan& span : kept_.plan.spans) {
+      const int64_t first = std::max<int64_t>(begin, span.first_row),
+                    last = std::min<int64_t>(end, span.first_row + span.rows);
+      if (first >= last) continue;
+      spans.push_back({.first_row = static_cast<int32_t>(first),
+                       .rows = static_cast<int32_t>(last - first),
+                       .position = span.position + static_cast<int32_t>(first - span.first_row),
+                       .pages = span.pages});
+    }
   }
-  if (bias != kAbsent) kernels::BiasGrad(exec_, d_out, d, t, d, grads + bias);
-  return d_out;
+  ReserveBackward();
+  ReserveKnown();
 }
 
-// Of  out = mid + down(act(gate_up(norm(mid)))): d_x_TD goes from the gradient by out to that by
-// mid.
-void ExactBackend::BackwardFeedForward(int64_t l, const LayerTape& tape, float* grads) {
-  const int64_t t = kept_.batch.rows(), d = config_.hidden_size, f = config_.intermediate_size;
-  const LayerOffsets& at = offsets_.layers[l];
-  for (auto* buffer : {&back_.act_TF, &back_.d_act_TF}) buffer->Reserve(static_cast<size_t>(t * f));
-  for (auto* buffer : {&back_.normed_TD, &back_.d_normed_TD})
-    buffer->Reserve(static_cast<size_t>(t * d));
-  back_.d_gate_up_T2F.Reserve(static_cast<size_t>(t * 2 * f));
-  back_.inv_rms_T.Reserve(static_cast<size_t>(t));
-  float* d_x = back_.d_x_TD.data();
-  float* d_gate_up = back_.d_gate_up_T2F.data();
-  float* normed = back_.normed_TD.data();
-
-  const float* d_out = BackwardBranchEnd(tape.mlp_out_TD, at.down_bias, at.mlp_out_norm, grads);
-  kernels::MatmulGradInput(exec_, d_out, d, Data(at.down), t, d, f, back_.d_act_TF.data(), f);
-  kernels::GatedBackward(exec_, config_.activation, back_.d_act_TF.data(), tape.gate_up_T2F.data(),
-                         t, f, d_gate_up, back_.act_TF.data());
-  kernels::MatmulGradWeight(exec_, d_out, d, back_.act_TF.data(), f, t, d, f, grads + at.down);
-  if (config_.mlp_bias) {
-    kernels::BiasGrad(exec_, d_gate_up, 2 * f, t, f, grads + at.gate_bias);
-    kernels::BiasGrad(exec_, d_gate_up + f, 2 * f, t, f, grads + at.up_bias);
-  }
-  kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.mlp_norm), eps(), t, d, normed,
-                   back_.inv_rms_T.data(), norm_offset());
-  float* d_normed = back_.d_normed_TD.data();
-  // Where the weights of gate and up follow each other, as in most families, they are one matrix;
-  // the chains are the same.
-  const bool one = at.up == at.gate + f * d;
-  const int64_t gate_rows = one ? 2 * f : f;
-  kernels::MatmulGradWeight(exec_, d_gate_up, 2 * f, normed, d, t, gate_rows, d, grads + at.gate);
-  kernels::MatmulGradInput(exec_, d_gate_up, 2 * f, Data(at.gate), t, gate_rows, d, d_normed, d);
-  if (!one) {
-    kernels::MatmulGradWeight(exec_, d_gate_up + f, 2 * f, normed, d, t, f, d, grads + at.up);
-    kernels::MatmulGradInput(exec_, d_gate_up + f, 2 * f, Data(at.up), t, f, d, d_normed, d,
-                             /*accumulate=*/true);
-  }
-  kernels::RmsNormBackward(exec_, d_normed, tape.mid_TD.data(), Data(at.mlp_norm),
-                           back_.inv_rms_T.data(), t, d, d_x, grads + at.mlp_norm, norm_offset());
-}
-
-// Of  mid = x + o(attention(q, k, v)): leaves the gradient by q | k | v, before the rotation, in
-// d_qkv_TC. d_x_TD stays: the residual's part of the gradient by x.
-void ExactBackend::BackwardAttention(int64_t l, const LayerTape& tape, float* grads) {
-  const int64_t t = kept_.batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
-                kv_dim = config_.kv_dim();
-  const int64_t columns = q_dim + 2 * kv_dim, spans = static_cast<int64_t>(kept_.plan.spans.size());
-  back_.d_attention_TQ.Reserve(static_cast<size_t>(t * q_dim));
-  back_.d_qkv_TC.Reserve(static_cast<size_t>(t * columns));
-  const size_t paged =
-      static_cast<size_t>(kept_.plan.used_blocks * kv_dim * kernels::kPagePositions);
-  back_.grad_k.Resize(paged);
-  back_.grad_v.Resize(paged);
-  const LayerOffsets& at = offsets_.layers[l];
-  float* d_qkv = back_.d_qkv_TC.data();
-
-  const float* d_out =
-      BackwardBranchEnd(tape.attention_out_TD, at.o_bias, at.attention_out_norm, grads);
-  kernels::MatmulGradWeight(exec_, d_out, d, tape.attention_TQ.data(), q_dim, t, d, q_dim,
-                            grads + at.o);
-  kernels::MatmulGradInput(exec_, d_out, d, Data(at.o), t, d, q_dim, back_.d_attention_TQ.data(),
-                           q_dim);
-  kernels::AttentionBackward(
-      exec_, ShapeOf(l), kept_.plan.spans.data(), spans, tape.qkv_TC.data(), columns,
-      kept_.cache->k(l), kept_.cache->v(l), tape.attention_TQ.data(), q_dim, tape.stats_TH2.data(),
-      back_.d_attention_TQ.data(), q_dim, d_qkv, columns, back_.grad_k.data(), back_.grad_v.data());
-  for (auto copy = kept_.plan.copies.rbegin(); copy != kept_.plan.copies.rend(); ++copy) {
-    kernels::CopyKvPageBackward(shape_, copy->source, copy->target, copy->slots,
-                                back_.grad_k.data(), back_.grad_v.data());
-  }
-  kernels::ReadKvGrad(exec_, shape_, kept_.plan.spans.data(), spans, back_.grad_k.data(),
-                      back_.grad_v.data(), d_qkv + q_dim, d_qkv + q_dim + kv_dim, columns);
-  kernels::Rope(exec_, d_qkv, columns, t, config_.num_heads + config_.num_kv_heads,
-                kept_.plan.positions_T.data(), RopeOf(l), /*inverse=*/true);
-  if (!config_.qk_norm) return;
-  const int64_t before = q_dim + kv_dim;  // columns of the tape's q | k
-  kernels::RmsNormHeadsBackward(exec_, QNorm(l), t, tape.qk_TB.data(), before, d_qkv, columns,
-                                grads + at.q_norm);
-  kernels::RmsNormHeadsBackward(exec_, KNorm(l), t, tape.qk_TB.data() + q_dim, before,
-                                d_qkv + q_dim, columns, grads + at.k_norm);
-}
-
-// Of  q | k | v = projections(norm(x)): adds to d_x_TD, which then is the gradient by x.
-void ExactBackend::BackwardProjections(int64_t l, const LayerTape& tape, float* grads) {
-  const int64_t t = kept_.batch.rows(), d = config_.hidden_size, q_dim = config_.q_dim(),
-                kv_dim = config_.kv_dim();
-  const int64_t columns = q_dim + 2 * kv_dim;
-  const LayerOffsets& at = offsets_.layers[l];
-  float* normed = back_.normed_TD.data();
-  kernels::RmsNorm(exec_, tape.x_TD.data(), Data(at.attention_norm), eps(), t, d, normed,
-                   back_.inv_rms_T.data(), norm_offset());
-  struct Projection {
-    int64_t column, size, weight, bias;
+template <class Body>
+void ExactBackend::ForRows(const Body& body) {
+  const auto run = [&](const kernels::Exec& exec, RowScratch& part) {
+    body(RowsPart{exec, part.first, part.count, part});
   };
-  for (const Projection& part : {Projection{0, q_dim, at.q, at.q_bias},
-                                 {q_dim, kv_dim, at.k, at.k_bias},
-                                 {q_dim + kv_dim, kv_dim, at.v, at.v_bias}}) {
-    const float* d_part = back_.d_qkv_TC.data() + part.column;
-    kernels::MatmulGradWeight(exec_, d_part, columns, normed, d, t, part.size, d,
-                              grads + part.weight);
-    if (config_.qkv_bias)
-      kernels::BiasGrad(exec_, d_part, columns, t, part.size, grads + part.bias);
-    kernels::MatmulGradInput(exec_, d_part, columns, Data(part.weight), t, part.size, d,
-                             back_.d_normed_TD.data(), d, /*accumulate=*/part.column > 0);
+  const auto parts = static_cast<int64_t>(back_.rows.size());
+  if (parts == 1) return run(exec_, back_.rows[0]);
+  pool_.For(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) run({nullptr, exec_.isa}, back_.rows[p]);
+  });
+}
+
+template <class Body>
+void ExactBackend::ForShares(const Body& body) {
+  const auto parts = static_cast<int64_t>(back_.rows.size());
+  if (parts == 1) return body(WeightShare{exec_, 0, 1});
+  pool_.For(parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t p = begin; p < end; ++p) body(WeightShare{{nullptr, exec_.isa}, p, parts});
+  });
+}
+
+void ExactBackend::BackwardLayers(float* grads) {
+  PrepareBackward();
+  const int64_t top = config_.num_layers - 1;
+  ForShares([&](const WeightShare& share) { PackBranches(top, share); });
+  for (int64_t l = top; l >= 0; --l) {
+    const bool dense = !config_.has_experts(l);
+    ForRows([&](const RowsPart& part) {
+      if (l < top) ProjectionRows(l + 1, part);
+      ClearPageGradients(l, part);
+      TakeLayer(l, part);
+      if (dense) FeedForwardRows(l, part);
+      if (dense) AttentionOutRows(l, part);
+    });
+    if (!dense) {
+      BackwardExperts(l, grads);
+      ForRows([&](const RowsPart& part) { AttentionOutRows(l, part); });
+    }
+    BackwardAttention(l);
+    ForShares([&](const WeightShare& share) {
+      if (l < top) ProjectionWeights(l + 1, share, grads);
+      if (dense) FeedForwardWeights(l, share, grads);
+      AttentionOutWeights(l, share, grads);
+      PackQkv(l, share);
+      if (l > 0) PackBranches(l - 1, share);
+    });
   }
-  kernels::RmsNormBackward(exec_, back_.d_normed_TD.data(), tape.x_TD.data(),
-                           Data(at.attention_norm), back_.inv_rms_T.data(), t, d,
-                           back_.d_x_TD.data(), grads + at.attention_norm, norm_offset());
+  ForRows([&](const RowsPart& part) { ProjectionRows(0, part); });
+  ForShares([&](const WeightShare& share) { ProjectionWeights(0, share, grads); });
+}
+
+// A part's share of them; the layer above's may still be read.
+void ExactBackend::ClearPageGradients(int64_t l, const RowsPart& part) {
+  const int64_t rows = kept_.batch.rows();
+  for (Buffer<float>* grad : {&back_.grad_k[l % 2], &back_.grad_v[l % 2]}) {
+    const auto size = static_cast<int64_t>(grad->size());
+    std::fill(grad->begin() + size * part.first / rows,
+              grad->begin() + size * (part.first + part.rows) / rows, 0.0f);
+  }
+}
+
+const LayerTape& ExactBackend::TapeOf(int64_t l) const {
+  return kept_.known.empty() ? kept_.layers[l] : back_.known[l % 2];
+}
+
+// From the gradient by attention's outputs to that by q, in d_qkv_TC, and by the pages' keys and
+// values.
+void ExactBackend::BackwardAttention(int64_t l) {
+  const int64_t q_dim = config_.q_dim(), columns = q_dim + 2 * config_.kv_dim();
+  const LayerTape& tape = TapeOf(l);
+  const BatchPlan& plan = kept_.plan;
+  float *grad_k = back_.grad_k[l % 2].data(), *grad_v = back_.grad_v[l % 2].data();
+  if (!kept_.known.empty()) CopyPages(l, plan, *kept_.cache);
+  kernels::AttentionBackward(exec_, ShapeOf(l), plan.spans.data(),
+                             static_cast<int64_t>(plan.spans.size()), tape.qkv_TC.data(), columns,
+                             kept_.cache->k(l), kept_.cache->v(l), tape.attention_TQ.data(), q_dim,
+                             tape.stats_TH2.data(), back_.d_attention_TQ.data(), q_dim,
+                             back_.d_qkv_TC.data(), columns, grad_k, grad_v);
+  for (auto copy = plan.copies.rbegin(); copy != plan.copies.rend(); ++copy) {
+    kernels::CopyKvPageBackward(shape_, copy->source, copy->target, copy->slots, grad_k, grad_v);
+  }
 }
 
 }  // namespace hone

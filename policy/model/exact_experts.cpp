@@ -73,35 +73,34 @@ void ExactBackend::Experts(int64_t l, int64_t rows, bool keep, LayerTape* tape) 
   kernels::Add(exec_, branch_TD_.data(), rows * d, x_TD_.data());
 }
 
-void ExactBackend::BackwardExperts(int64_t l, const LayerTape& tape, float* grads) {
+void ExactBackend::BackwardExperts(int64_t l, float* grads) {
   const int64_t t = kept_.batch.rows(), d = config_.hidden_size, k = config_.experts_per_token,
                 e = config_.num_experts;
   const LayerOffsets& at = offsets_.layers[l];
   ExpertScratch& s = experts_;
-  for (auto* buffer : {&back_.normed_TD, &back_.d_normed_TD})
-    buffer->Resize(static_cast<size_t>(t * d));
-  back_.inv_rms_T.Reserve(static_cast<size_t>(t));
+  const LayerTape& tape = TapeOf(l);
+  for (auto* buffer : {&s.normed_TD, &s.d_normed_TD}) buffer->Resize(static_cast<size_t>(t * d));
+  s.inv_rms_T.Reserve(static_cast<size_t>(t));
   s.d_weights_TK.Reserve(static_cast<size_t>(t * k));
   s.d_logits_TE.Reserve(static_cast<size_t>(t * e));
   s.d_gate_up_N2G.Reserve(static_cast<size_t>(t * 2 * config_.expert_size));
   s.d_act_NG.Reserve(static_cast<size_t>(t * config_.expert_size));
-  float *d_x = back_.d_x_TD.data(), *normed = back_.normed_TD.data(),
-        *d_normed = back_.d_normed_TD.data();
+  float *d_x = back_.d_x_TD.data(), *normed = s.normed_TD.data(), *d_normed = s.d_normed_TD.data();
   kernels::RmsNorm(exec_, tape.mid_TD.data(), Data(at.mlp_norm), eps(), t, d, normed,
-                   back_.inv_rms_T.data(), norm_offset());
+                   s.inv_rms_T.data(), norm_offset());
   ChooseExperts(l, t, normed);
-  for (int64_t i = 0; i < e; ++i) BackwardExpert(l, i, tape, grads);
+  for (int64_t i = 0; i < e; ++i) BackwardExpert(l, i, grads);
   kernels::RouteBackward(exec_, ChoiceOf(t), s.logits_TE.data(), s.experts_TK.data(),
                          s.d_weights_TK.data(), s.d_logits_TE.data());
   kernels::MatmulGradWeight(exec_, s.d_logits_TE.data(), e, normed, d, t, e, d, grads + at.router);
   kernels::MatmulGradInput(exec_, s.d_logits_TE.data(), e, Data(at.router), t, e, d, d_normed, d,
                            /*accumulate=*/true);
   kernels::RmsNormBackward(exec_, d_normed, tape.mid_TD.data(), Data(at.mlp_norm),
-                           back_.inv_rms_T.data(), t, d, d_x, grads + at.mlp_norm, norm_offset());
+                           s.inv_rms_T.data(), t, d, d_x, grads + at.mlp_norm, norm_offset());
 }
 
 // Of one expert: adds to its gradients and to d_normed_TD, and writes its rows of d_weights_TK.
-void ExactBackend::BackwardExpert(int64_t l, int64_t e, const LayerTape& tape, float* grads) {
+void ExactBackend::BackwardExpert(int64_t l, int64_t e, float* grads) {
   const int64_t d = config_.hidden_size, g = config_.expert_size, k = config_.experts_per_token;
   const ExpertOffsets& at = offsets_.layers[l].experts[e];
   ExpertScratch& s = experts_;
@@ -110,13 +109,16 @@ void ExactBackend::BackwardExpert(int64_t l, int64_t e, const LayerTape& tape, f
   if (n == 0) return;
   float *d_out = s.out_ND.data(), *d_act = s.d_act_NG.data(), *d_gate_up = s.d_gate_up_N2G.data();
 
-  kernels::GatherRows(exec_, back_.normed_TD.data(), places, n, k, d, s.in_ND.data());
+  kernels::GatherRows(exec_, s.normed_TD.data(), places, n, k, d, s.in_ND.data());
   kernels::GatherRows(exec_, back_.d_x_TD.data(), places, n, k, d, d_out);
-  kernels::GatherRows(exec_, tape.gate_up_T2F.data(), places, n, 1, 2 * g, s.gate_up_N2G.data());
+  s.gate_up_N.resize(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i) {
+    s.gate_up_N[i] = GateUpOf(l, places[i] / k) + places[i] % k * 2 * g;
+  }
   // The gradient by the activation, first as if the weights were 1: with the activation itself it
   // gives the gradient by the weight.
   kernels::MatmulGradInput(exec_, d_out, d, Data(at.down), n, d, g, d_act, g);
-  kernels::GatedBackward(exec_, config_.activation, d_act, s.gate_up_N2G.data(), n, g, d_gate_up,
+  kernels::GatedBackward(exec_, config_.activation, d_act, s.gate_up_N.data(), n, g, d_gate_up,
                          s.act_NG.data());
   kernels::DotRows(exec_, s.act_NG.data(), d_act, places, n, g, s.d_weights_TK.data());
   kernels::ScaleRows(exec_, places, n, s.weights_TK.data(), 2 * g, d_gate_up);
@@ -127,7 +129,7 @@ void ExactBackend::BackwardExpert(int64_t l, int64_t e, const LayerTape& tape, f
   kernels::MatmulGradInput(exec_, d_gate_up, 2 * g, Data(at.gate), n, g, d, d_out, d);
   kernels::MatmulGradInput(exec_, d_gate_up + g, 2 * g, Data(at.up), n, g, d, d_out, d,
                            /*accumulate=*/true);
-  kernels::AddRows(exec_, d_out, places, n, k, nullptr, d, back_.d_normed_TD.data());
+  kernels::AddRows(exec_, d_out, places, n, k, nullptr, d, s.d_normed_TD.data());
 }
 
 }  // namespace hone

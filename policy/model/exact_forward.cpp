@@ -112,10 +112,14 @@ void ExactBackend::Attend(int64_t l, const Part& part, const BatchPlan& plan, Ex
   kernels::Rope(part.exec, qkv, columns, rows, config_.num_heads + config_.num_kv_heads,
                 plan.positions_T.data() + first, RopeOf(l),
                 /*inverse=*/false);
-  WriteCache(l, part, plan, *tape, cache);
-  kernels::Attention(part.exec, ShapeOf(l), plan.spans.data() + part.at.first_span, part.at.spans,
-                     tape->qkv_TC.data(), columns, cache.k(l), cache.v(l),
-                     tape->attention_TQ.data(), q_dim, keep ? tape->stats_TH2.data() : nullptr);
+  const auto spans =
+      std::span(plan.spans)
+          .subspan(static_cast<size_t>(part.at.first_span), static_cast<size_t>(part.at.spans));
+  WriteCache(l, part.exec, spans, *tape, cache);
+  CopyPages(l, plan, cache);  // none where there are several parts
+  kernels::Attention(part.exec, ShapeOf(l), spans.data(), part.at.spans, tape->qkv_TC.data(),
+                     columns, cache.k(l), cache.v(l), tape->attention_TQ.data(), q_dim,
+                     keep ? tape->stats_TH2.data() : nullptr);
   AddToResidual(part, tape->attention_TQ.data() + first * q_dim,
                 {packed.o, at.o_bias, at.attention_out_norm}, &tape->attention_out_TD);
 }
@@ -141,13 +145,17 @@ void ExactBackend::AddToResidual(const Part& part, const float* in, const Branch
   kernels::Add(part.exec, out, rows * d, x);
 }
 
-void ExactBackend::WriteCache(int64_t l, const Part& part, const BatchPlan& plan,
-                              const LayerTape& tape, ExactCache& cache) {
+void ExactBackend::WriteCache(int64_t l, const kernels::Exec& exec,
+                              std::span<const kernels::AttentionSpan> spans, const LayerTape& tape,
+                              ExactCache& cache) {
   const int64_t q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
   const float* k = tape.qkv_TC.data() + q_dim;
-  kernels::WriteKv(part.exec, shape_, plan.spans.data() + part.at.first_span, part.at.spans, k,
-                   k + kv_dim, q_dim + 2 * kv_dim, cache.k(l), cache.v(l));
-  for (const PageCopy& copy : plan.copies) {  // none where there are several parts
+  kernels::WriteKv(exec, shape_, spans.data(), static_cast<int64_t>(spans.size()), k, k + kv_dim,
+                   q_dim + 2 * kv_dim, cache.k(l), cache.v(l));
+}
+
+void ExactBackend::CopyPages(int64_t l, const BatchPlan& plan, ExactCache& cache) {
+  for (const PageCopy& copy : plan.copies) {
     kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
   }
 }

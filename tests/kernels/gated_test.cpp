@@ -40,7 +40,9 @@ TEST_P(GatedTest, EveryExecGivesTheReferencesBits) {
     Gated(exec, activation, gate_up.data(), t, f, y.data());
     ExpectSameBits(expected, y);
     std::vector<float> again(t * f);
-    GatedBackward(exec, activation, dy.data(), gate_up.data(), t, f, grad.data(), again.data());
+    std::vector<const float*> rows(t);
+    for (int64_t r = 0; r < t; ++r) rows[r] = gate_up.data() + r * 2 * f;
+    GatedBackward(exec, activation, dy.data(), rows.data(), t, f, grad.data(), again.data());
     ExpectSameBits(expected_grad, grad);
     ExpectSameBits(expected, again);
   });

@@ -219,15 +219,38 @@ TEST_P(MatmulGradWeightTest, EveryExecGivesTheReferencesBits) {
 
 TEST(BiasGradTest, IsAChainOverRows) {
   const int64_t t = 37, n = 53, ld = 60;
-  const auto dy = RandomFloats(t * ld, 8), start = RandomFloats(n, 9);
+  const auto dy = RandomFloats(n * ld, 8), start = RandomFloats(n, 9);
   std::vector<float> expected = start;
   for (int64_t i = 0; i < t; ++i) {
-    for (int64_t j = 0; j < n; ++j) expected[j] += dy[i * ld + j];
+    for (int64_t j = 0; j < n; ++j) expected[j] += dy[j * ld + i];
   }
   ForEveryExec([&](const Exec& exec) {
     std::vector<float> db = start;
-    BiasGrad(exec, dy.data(), ld, t, n, db.data());
+    BiasGrad(exec, dy.data(), ld, n, t, db.data());
     ExpectSameBits(expected, db);
+  });
+}
+
+// The backward's two products in parts: rows packed and transposed by whoever has them.
+TEST(PackRowsTest, OfSomeRowsAfterOthersMultipliesAsTheWhole) {
+  const int64_t m = 21, k = 45, n = 70, ld = 75, stride = 64;
+  const auto a = RandomFloats(k * m, 3), b = RandomFloats(k * ld, 4);
+  std::vector<float> b_KN(k * n), a_MK(m * k), expected(m * n);
+  for (int64_t i = 0; i < k; ++i) {
+    std::copy_n(b.data() + i * ld, n, b_KN.data() + i * n);
+    for (int64_t j = 0; j < m; ++j) a_MK[j * k + i] = a[i * m + j];
+  }
+  reference::Matmul(a_MK.data(), k, m, b_KN.data(), k, n, expected.data(), n, nullptr, false);
+  ForEveryExec([&](const Exec& exec) {
+    Buffer<float> panels(static_cast<size_t>(PackedSize(n, k)));
+    std::vector<float> transposed(m * stride), c(m * n);
+    for (const auto& [row, rows] : {std::pair<int64_t, int64_t>{17, 28}, {0, 17}}) {
+      PackRows(exec, b.data() + row * ld, ld, rows, n, k, row, panels.data());
+      TransposeRows(exec, a.data() + row * m, m, rows, m, transposed.data() + row, stride);
+    }
+    Matmul(exec, transposed.data(), stride, m, {.k = k, .n = n, .panels = panels.data()}, c.data(),
+           n);
+    ExpectSameBits(expected, c);
   });
 }
 

@@ -87,7 +87,14 @@ TEST_P(RmsNormTest, NormsOfHeadsAreNormsOfRows) {
     std::vector<float> y = x, dx = dy, dw = dw0;
     RmsNormHeads(exec, norm, t, y.data(), ld);
     ExpectSameBits(expected, y);
-    RmsNormHeadsBackward(exec, norm, t, before.data(), ld_x, dx.data(), ld, dw.data());
+    const std::vector<float> dy_before = dx;
+    std::vector<float> inv_rms(t * norm.heads);
+    RmsNormHeadsBackwardX(exec, norm, t, before.data(), ld_x, dx.data(), ld, inv_rms.data());
+    const int64_t half = d / 2;
+    for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, half}, {half, d}}) {
+      RmsNormHeadsBackwardWeight(exec, norm, t, before.data(), ld_x, dy_before.data(), ld,
+                                 inv_rms.data(), begin, end, dw.data());
+    }
     ExpectSameBits(expected_dx, dx);
     ExpectSameBits(expected_dw, dw);
   });

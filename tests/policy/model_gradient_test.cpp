@@ -101,9 +101,11 @@ TEST_P(ModelGradientTest, IsTheSameBitsForAnyCutOfTheGroupsIntoBatches) {
   }
 }
 
+// So many rows that each of three threads takes its own.
 TEST_P(ModelGradientTest, IsTheSameBitsForAnyThreadsAndIsa) {
   TrainingBatch batch;
   AddShared(RandomGroup(config_, 40, 21, {5, 19, 1, 12}), &batch);
+  AddShared(RandomGroup(config_, 45, 37, {60, 1, 55, 7}), &batch);
   const auto dlogprobs = RandomFloats(7, batch.targets.size()),
              dentropies = RandomFloats(8, batch.targets.size());
   const auto scalar = NewBackend(config_, {.threads = 1, .isa = kernels::Isa::kScalar}, weights_);
