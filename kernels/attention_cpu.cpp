@@ -24,11 +24,15 @@ void PackQueries(const float* const* rows, int64_t d, float* packed) {
 }
 
 // scores[q * stride + page * 16 + lane] = chain over d of packed[d][q] * keys[page][d][lane].
+// `ahead`: what is read after the keys, in pages of the same size, or null.
 template <int kQueries, int kPages>
-void ScorePages(const float* packed, int64_t d, const float* keys, const int32_t* pages,
-                int64_t page_stride, float* scores, int64_t stride) {
-  const float* page[kPages];
-  for (int p = 0; p < kPages; ++p) page[p] = keys + pages[p] * page_stride;
+void ScorePages(const float* packed, int64_t d, const float* keys, const float* ahead,
+                const int32_t* pages, int64_t page_stride, float* scores, int64_t stride) {
+  const float *page[kPages], *next[kPages];
+  for (int p = 0; p < kPages; ++p) {
+    page[p] = keys + pages[p] * page_stride;
+    next[p] = ahead == nullptr ? page[p] : ahead + pages[p] * page_stride;
+  }
   F32x16 sum[kQueries][kPages];
 #pragma GCC unroll 8
   for (int q = 0; q < kQueries; ++q) {
@@ -39,6 +43,7 @@ void ScorePages(const float* packed, int64_t d, const float* keys, const int32_t
 #pragma GCC unroll 8
     for (int p = 0; p < kPages; ++p) {
       const F32x16 key = Load(page[p] + i * 16);
+      __builtin_prefetch(next[p] + i * 16, 0, 2);
 #pragma GCC unroll 8
       for (int q = 0; q < kQueries; ++q) {
         sum[q][p] = Fma(Set(packed[i * kQueries + q]), key, sum[q][p]);
@@ -53,17 +58,19 @@ void ScorePages(const float* packed, int64_t d, const float* keys, const int32_t
 }
 
 template <int kQueries>
-void Score(const float* const* rows, int64_t d, const float* keys, const int32_t* pages,
-           int64_t first_page, int64_t last_page, int64_t page_stride, float* packed, float* scores,
-           int64_t stride) {
+void Score(const float* const* rows, int64_t d, const float* keys, const float* ahead,
+           const int32_t* pages, int64_t first_page, int64_t last_page, int64_t page_stride,
+           float* packed, float* scores, int64_t stride) {
   constexpr int kPages = kAccumulators / kQueries > 4 ? 4 : kAccumulators / kQueries;
   PackQueries<kQueries>(rows, d, packed);
   int64_t p = first_page;
   for (; p + kPages <= last_page; p += kPages) {
-    ScorePages<kQueries, kPages>(packed, d, keys, pages + p, page_stride, scores + p * 16, stride);
+    ScorePages<kQueries, kPages>(packed, d, keys, ahead, pages + p, page_stride, scores + p * 16,
+                                 stride);
   }
   for (; p < last_page; ++p) {
-    ScorePages<kQueries, 1>(packed, d, keys, pages + p, page_stride, scores + p * 16, stride);
+    ScorePages<kQueries, 1>(packed, d, keys, ahead, pages + p, page_stride, scores + p * 16,
+                            stride);
   }
 }
 
@@ -193,7 +200,8 @@ int64_t ScoreStride(const AttentionTile& tile) {
 // Where a tile's pages lie: in the cache, or (transposed copies) by slot.
 struct PageLists {
   const float* base;
-  const int32_t* const* lists;  // of each query
+  const int32_t* const* lists;   // of each query
+  const float* ahead = nullptr;  // the pages that are read after these, by the same lists
 };
 
 // Scores of all queries: the shared pages once for the tile, each sequence's own ones after them.
@@ -202,9 +210,9 @@ void ScoreTile(const AttentionTile& tile, const float* const* rows, const PageLi
                float* scores, int64_t stride) {
   const auto score = [&](int first, int last, int64_t first_page, int64_t last_page) {
     ForGroups(first, last, [&](auto count, int i) {
-      Score<decltype(count)::kQueries>(rows + i, tile.head_dim, keys.base, keys.lists[i],
-                                       first_page, last_page, tile.page_stride, tile.scratch,
-                                       scores + i * stride, stride);
+      Score<decltype(count)::kQueries>(rows + i, tile.head_dim, keys.base, keys.ahead,
+                                       keys.lists[i], first_page, last_page, tile.page_stride,
+                                       tile.scratch, scores + i * stride, stride);
     });
   };
   const int64_t shared = tile.shared_pages;
@@ -286,7 +294,7 @@ void Softmax(float* scores, int64_t begin, int64_t n, float scale, float* max, f
 void Forward(const AttentionTile& tile) {
   const int64_t d = tile.head_dim, stride = ScoreStride(tile);
   float* scores = tile.scratch + kQueryTile * d;
-  ScoreTile(tile, tile.q, {tile.keys, tile.pages}, scores, stride);
+  ScoreTile(tile, tile.q, {tile.keys, tile.pages, tile.values}, scores, stride);
   float sum[kQueryTile];
   for (int q = 0; q < tile.queries; ++q) {
     const int64_t begin = FirstSeen(tile, q), n = tile.position[q] + 1;
@@ -420,8 +428,9 @@ void KeyWeights(const AttentionKeyBlock& block, int first, float* p, float* ds) 
   const int64_t d = block.head_dim;
   const int32_t page = 0;
   float scores[kQueries * 16], dp[kQueries * 16], *packed = block.scratch;
-  Score<kQueries>(block.q + first, d, block.keys, &page, 0, 1, 0, packed, scores, 16);
-  Score<kQueries>(block.dout + first, d, block.values_by_dim, &page, 0, 1, 0, packed, dp, 16);
+  Score<kQueries>(block.q + first, d, block.keys, nullptr, &page, 0, 1, 0, packed, scores, 16);
+  Score<kQueries>(block.dout + first, d, block.values_by_dim, nullptr, &page, 0, 1, 0, packed, dp,
+                  16);
   for (int q = 0; q < kQueries; ++q) {
     const int i = first + q;
     const ScoreGrad grad =
