@@ -146,7 +146,7 @@ void Attention(const Exec& exec, const AttentionShape& shape, const AttentionSpa
                           .page_stride = shape.kv_heads * HeadPageSize(shape),
                           .keys = cache_k + kv_head * HeadPageSize(shape),
                           .values = cache_v + kv_head * HeadPageSize(shape),
-                          .scratch = Scratch(TileScratch(d, last))};
+                          .scratch = Scratch(TileScratch(last))};
     ForTiles(task, kv_head, group, &tile, kernels.forward,
              [&](int64_t s, int64_t i, int64_t head, int slot) {
                const int64_t row = spans[s].first_row + i;

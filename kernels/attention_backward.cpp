@@ -109,7 +109,7 @@ void QueryGradients(Backward* b, float* dq, int64_t ld_dq) {
                           .softcap = b->shape.softcap,
                           .page_stride = b->PageStride(),
                           .keys = b->cache_k + at,
-                          .scratch = Scratch(TileScratch(d, span.position + task.end - 1)),
+                          .scratch = Scratch(TileScratch(span.position + task.end - 1)),
                           .keys_by_row = b->keys_by_row.data() + at,
                           .values_by_dim = b->values_by_dim.data() + at};
     ForTiles(task, kv_head, b->Group(), &tile, b->kernels.backward_queries,
@@ -139,8 +139,7 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
       .keys = b.cache_k + page,
       .values_by_dim = b.values_by_dim.data() + slot * b.PageStride() + head_part,
       .grad_k = grad_k + page,
-      .grad_v = grad_v + page,
-      .scratch = Scratch(KeyBlockScratch(d))};
+      .grad_v = grad_v + page};
   for (const auto& [s, page_of_span] : b.used.views[slot]) {
     const AttentionSpan& span = b.spans[s];
     const auto first_key = static_cast<int32_t>(page_of_span * kPagePositions);

@@ -15,20 +15,14 @@ constexpr int kMaxQueries = 4, kAccumulators = 4;
 constexpr int kMaxQueries = 2, kAccumulators = 2;
 #endif
 
-// rows[i][0 … d) to packed[d][kQueries].
-template <int kQueries>
-void PackQueries(const float* const* rows, int64_t d, float* packed) {
-  for (int64_t i = 0; i < d; ++i) {
-    for (int q = 0; q < kQueries; ++q) packed[i * kQueries + q] = rows[q][i];
-  }
-}
-
-// scores[q * stride + page * 16 + lane] = chain over d of packed[d][q] * keys[page][d][lane].
+// scores[q * stride + page * 16 + lane] = chain over d of rows[q][d] * keys[page][d][lane].
 // `ahead`: what is read after the keys, in pages of the same size, or null.
 template <int kQueries, int kPages>
-void ScorePages(const float* packed, int64_t d, const float* keys, const float* ahead,
+void ScorePages(const float* const* rows, int64_t d, const float* keys, const float* ahead,
                 const int32_t* pages, int64_t page_stride, float* scores, int64_t stride) {
-  const float *page[kPages], *next[kPages];
+  const float *query[kQueries], *page[kPages], *next[kPages];
+#pragma GCC unroll 8
+  for (int q = 0; q < kQueries; ++q) query[q] = rows[q];
   for (int p = 0; p < kPages; ++p) {
     page[p] = keys + pages[p] * page_stride;
     next[p] = ahead == nullptr ? page[p] : ahead + pages[p] * page_stride;
@@ -46,7 +40,7 @@ void ScorePages(const float* packed, int64_t d, const float* keys, const float* 
       __builtin_prefetch(next[p] + i * 16, 0, 2);
 #pragma GCC unroll 8
       for (int q = 0; q < kQueries; ++q) {
-        sum[q][p] = Fma(Set(packed[i * kQueries + q]), key, sum[q][p]);
+        sum[q][p] = Fma(Set(query[q][i]), key, sum[q][p]);
       }
     }
   }
@@ -60,17 +54,15 @@ void ScorePages(const float* packed, int64_t d, const float* keys, const float* 
 template <int kQueries>
 void Score(const float* const* rows, int64_t d, const float* keys, const float* ahead,
            const int32_t* pages, int64_t first_page, int64_t last_page, int64_t page_stride,
-           float* packed, float* scores, int64_t stride) {
+           float* scores, int64_t stride) {
   constexpr int kPages = kAccumulators / kQueries > 4 ? 4 : kAccumulators / kQueries;
-  PackQueries<kQueries>(rows, d, packed);
   int64_t p = first_page;
   for (; p + kPages <= last_page; p += kPages) {
-    ScorePages<kQueries, kPages>(packed, d, keys, ahead, pages + p, page_stride, scores + p * 16,
+    ScorePages<kQueries, kPages>(rows, d, keys, ahead, pages + p, page_stride, scores + p * 16,
                                  stride);
   }
   for (; p < last_page; ++p) {
-    ScorePages<kQueries, 1>(packed, d, keys, ahead, pages + p, page_stride, scores + p * 16,
-                            stride);
+    ScorePages<kQueries, 1>(rows, d, keys, ahead, pages + p, page_stride, scores + p * 16, stride);
   }
 }
 
@@ -212,7 +204,7 @@ void ScoreTile(const AttentionTile& tile, const float* const* rows, const PageLi
     ForGroups(first, last, [&](auto count, int i) {
       Score<decltype(count)::kQueries>(rows + i, tile.head_dim, keys.base, keys.ahead,
                                        keys.lists[i], first_page, last_page, tile.page_stride,
-                                       tile.scratch, scores + i * stride, stride);
+                                       scores + i * stride, stride);
     });
   };
   const int64_t shared = tile.shared_pages;
@@ -293,7 +285,7 @@ void Softmax(float* scores, int64_t begin, int64_t n, float scale, float* max, f
 
 void Forward(const AttentionTile& tile) {
   const int64_t d = tile.head_dim, stride = ScoreStride(tile);
-  float* scores = tile.scratch + kQueryTile * d;
+  float* scores = tile.scratch;
   ScoreTile(tile, tile.q, {tile.keys, tile.pages, tile.values}, scores, stride);
   float sum[kQueryTile];
   for (int q = 0; q < tile.queries; ++q) {
@@ -348,7 +340,7 @@ HONE_SIMD ScoreGrad GradOfScores(F32x16 score, F32x16 dp, float scale, float cap
 
 void BackwardQueries(const AttentionTile& tile) {
   const int64_t d = tile.head_dim, stride = ScoreStride(tile);
-  float *scores = tile.scratch + kQueryTile * d, *dp = scores + kQueryTile * stride;
+  float *scores = tile.scratch, *dp = scores + kQueryTile * stride;
   ScoreTile(tile, tile.q, {tile.keys, tile.pages}, scores, stride);
   ScoreTile(tile, tile.dout, {tile.values_by_dim, tile.slots}, dp, stride);
   for (int q = 0; q < tile.queries; ++q) {
@@ -427,10 +419,9 @@ template <int kQueries>
 void KeyWeights(const AttentionKeyBlock& block, int first, float* p, float* ds) {
   const int64_t d = block.head_dim;
   const int32_t page = 0;
-  float scores[kQueries * 16], dp[kQueries * 16], *packed = block.scratch;
-  Score<kQueries>(block.q + first, d, block.keys, nullptr, &page, 0, 1, 0, packed, scores, 16);
-  Score<kQueries>(block.dout + first, d, block.values_by_dim, nullptr, &page, 0, 1, 0, packed, dp,
-                  16);
+  float scores[kQueries * 16], dp[kQueries * 16];
+  Score<kQueries>(block.q + first, d, block.keys, nullptr, &page, 0, 1, 0, scores, 16);
+  Score<kQueries>(block.dout + first, d, block.values_by_dim, nullptr, &page, 0, 1, 0, dp, 16);
   for (int q = 0; q < kQueries; ++q) {
     const int i = first + q;
     const ScoreGrad grad =
@@ -443,7 +434,7 @@ void KeyWeights(const AttentionKeyBlock& block, int first, float* p, float* ds) 
 }
 
 void BackwardKeys(const AttentionKeyBlock& block) {
-  float *p = block.scratch + kQueryTile * 2 * block.head_dim, *ds = p + kKeyQueries * 16;
+  float p[kKeyQueries * 16], ds[kKeyQueries * 16];
   int i = 0;
   for (; i + kMaxQueries <= block.queries; i += kMaxQueries) {
     KeyWeights<kMaxQueries>(block, i, p, ds);

@@ -123,7 +123,7 @@ struct AttentionTile {
   float scale = 1, softcap = 0;
   int64_t page_stride = 0;                         // floats from page to page in keys and values
   const float *keys = nullptr, *values = nullptr;  // the kv head's part of page 0
-  float* scratch = nullptr;  // TileScratch(head_dim, the largest position) floats
+  float* scratch = nullptr;                        // TileScratch(the largest position) floats
   int queries = 0;
   // The first pages, the same of every query, of which each sees every key: read once for all.
   int32_t shared_pages = 0;
@@ -140,8 +140,8 @@ struct AttentionTile {
   const float* keys_by_row = nullptr;     // [slot][kv_head][16][head_dim], the kv head's part
   const float* values_by_dim = nullptr;   // [slot][kv_head][head_dim][16]
 };
-constexpr int64_t TileScratch(int64_t head_dim, int64_t last_position) {
-  return kQueryTile * (2 * head_dim + 2 * (last_position / 16 * 16 + 16));
+constexpr int64_t TileScratch(int64_t last_position) {
+  return kQueryTile * 2 * (last_position / 16 * 16 + 16);
 }
 
 // Up to 32 queries that see keys of one page, in the order in which their gradients are added.
@@ -151,16 +151,12 @@ struct AttentionKeyBlock {
   float scale = 1, softcap = 0;
   const float *keys = nullptr, *values_by_dim = nullptr;  // [head_dim][16]
   float *grad_k = nullptr, *grad_v = nullptr;             // [16][head_dim]
-  float* scratch = nullptr;                               // KeyBlockScratch(head_dim) floats
   int queries = 0;
   // The query sees keys [first, visible) of the page, at least one.
   int32_t first[kKeyQueries] = {}, visible[kKeyQueries] = {};
   const float *q[kKeyQueries] = {}, *dout[kKeyQueries] = {}, *stats[kKeyQueries] = {};
   float delta[kKeyQueries] = {};
 };
-constexpr int64_t KeyBlockScratch(int64_t head_dim) {
-  return kQueryTile * 2 * head_dim + kKeyQueries * 2 * 16;
-}
 
 struct AttentionKernels {
   void (*forward)(const AttentionTile&);
