@@ -52,15 +52,30 @@ using UpToTileRows = UpToMostTileRows;
 
 // The tile of many rows, or of those that are left.
 template <int kAhead, int... kRows>
-TileFunction TileFor(int64_t rows, RowCounts<kRows...>) {
+TileFunction TileOfRows(int64_t rows, RowCounts<kRows...>) {
   constexpr TileFunction kTiles[] = {TileProduct<kRows, kTileVectors, kAhead>...};
   return kTiles[rows - 1];
+}
+TileFunction TileFor(int64_t rows, int64_t ahead) {
+  constexpr UpToTileRows kRows;
+  switch (ahead) {
+    case 0:
+      return TileOfRows<0>(rows, kRows);
+    case 1:
+      return TileOfRows<1>(rows, kRows);
+    case 2:
+      return TileOfRows<2>(rows, kRows);
+    case 3:
+      return TileOfRows<3>(rows, kRows);
+    default:
+      return TileOfRows<4>(rows, kRows);
+  }
 }
 
 // All rows in one tile, and as many columns as it takes to hide the latency of fma. One panel at a
 // time has to ask ahead; several side by side are as many streams, and the machine does.
 template <int kRows>
-constexpr int kFewAheadLines = VectorsFor(kRows) <= 2 ? VectorsFor(kRows) : 0;
+constexpr int kFewAheadLines = VectorsFor(kRows) <= 2 ? 4 * VectorsFor(kRows) : 0;
 template <int... kRows>
 TileFunction WideTile(int64_t rows, RowCounts<kRows...>) {
   constexpr TileFunction kTiles[] = {
@@ -114,7 +129,7 @@ void FewRows(const MatmulBlock& block) {
   }
 }
 
-// While rows pass panels, the next panels come: a line a step.
+// While rows pass panels, the next panels come, about as fast as they are needed.
 void Block(const MatmulBlock& block) {
   if (block.rows <= kMostTileRows) return FewRows(block);
   const Order order = OrderFor(block.rows);
@@ -131,16 +146,16 @@ void Block(const MatmulBlock& block) {
                                                   : block.next;
       const float* const next_end =
           next == nullptr ? next : next + Larger((end - group) * depth, kLeastAhead);
+      const int64_t lines = Smaller(4, (4 * kTileVectors + tiles - 1) / tiles);  // in four steps
       for (int64_t n = 0; n < tiles; ++n) {
         const int64_t row = block.rows * n / tiles, count = block.rows * (n + 1) / tiles - row;
-        const bool ahead = next < next_end;
-        const TileFunction whole =
-            ahead ? TileFor<1>(count, UpToTileRows()) : TileFor<0>(count, UpToTileRows());
+        const int64_t ahead = next < next_end ? lines : 0;
+        const TileFunction whole = TileFor(count, ahead);
         for (int64_t column = group; column < end; column += kTileColumns) {
           Tile tile = TileOf(block, row, column, begin, depth);
           if (column + kTileColumns <= end) {
             tile.ahead = next;
-            next += ahead ? depth * 16 : 0;
+            next += depth / 4 * ahead * 16;
             if (block.accumulate) AskForOutput(tile, count);
             whole(tile);
             continue;

@@ -34,10 +34,11 @@ struct Tile {
   int64_t columns;               // columns of c that exist, from the first vector's first
   const float* bias;             // or null; added last
   bool from_c;                   // the chains start from c, else from 0
-  const float* ahead = nullptr;  // what is read after this tile, kAhead * k lines of it
+  const float* ahead = nullptr;  // what is read after this tile
 };
 
-// kAhead: lines of tile.ahead that are asked for with each step.
+// kAhead: lines of tile.ahead that are asked for in four steps; evenly, since more at a time than
+// the second-level cache has room to wait for would hold up the tile.
 template <int kRows, int kVectors, int kAhead>
 void TileProduct(const Tile& tile) {
   F32x16 sum[kRows][kVectors];
@@ -73,17 +74,15 @@ void TileProduct(const Tile& tile) {
   const float* rows[(kRows + 2) / 3];
 #pragma GCC unroll 4
   for (int g = 0; g < (kRows + 2) / 3; ++g) rows[g] = tile.a + 3 * g * lda;
-#pragma GCC unroll 4
-  for (int64_t i = 0; i < tile.k; ++i) {
+  const float* ahead = tile.ahead;
+  const auto step = [&](int number) __attribute__((always_inline)) {
     F32x16 column[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
       column[v] = Load(b + v / 2 * tile.panel_stride + v % 2 * 16);
     }
 #pragma GCC unroll 2
-    for (int n = 0; n < kAhead; ++n) {  // into the second-level cache
-      __builtin_prefetch(tile.ahead + (i * kAhead + n) * 16, 0, 2);
-    }
+    for (int n = number; n < kAhead; n += 4) __builtin_prefetch(ahead + n * 16, 0, 2);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const F32x16 x = Set(rows[r / 3][(r % 3) * lda]);
@@ -93,7 +92,14 @@ void TileProduct(const Tile& tile) {
     b += 32;
 #pragma GCC unroll 4
     for (int g = 0; g < (kRows + 2) / 3; ++g) rows[g] += 1;
+  };
+  int64_t left = tile.k;
+  for (; left >= 4; left -= 4) {
+#pragma GCC unroll 4
+    for (int number = 0; number < 4; ++number) step(number);
+    if (kAhead > 0) ahead += kAhead * 16;
   }
+  for (; left > 0; --left) step(kAhead);
   if (tile.bias != nullptr) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
