@@ -101,15 +101,8 @@ Tile TileOf(const MatmulBlock& block, int64_t row, int64_t column, int64_t begin
           .ldc = block.ldc,
           .columns = block.columns - column,
           .bias = last && block.bias != nullptr ? block.bias + column : nullptr,
-          .from_c = block.accumulate || begin > 0};
-}
-
-// Asks for the outputs of the rows after the tile's, which the next adds to.
-HONE_SIMD void AskForOutput(const Tile& tile, int64_t rows) {
-  const float* c = tile.c + rows * tile.ldc;
-  for (int64_t row = 0; row < rows; ++row, c += tile.ldc) {
-    for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(c + v * 16, 1, 2);
-  }
+          .from_c = block.accumulate || begin > 0,
+          .next_c = block.c + row * block.ldc + column};
 }
 
 // All rows in one tile: each panel is read once.
@@ -123,8 +116,10 @@ void FewRows(const MatmulBlock& block) {
       const bool fits = column + wide_columns <= block.columns;
       Tile tile = TileOf(block, 0, column, begin, depth);
       tile.ahead = tile.b + kFewAhead + column % 32 * (depth - 1);  // half a panel asks for half
+      const int64_t columns = fits ? wide_columns : kNarrowVectors * 16;
+      tile.next_c = tile.c + columns;
       (fits ? wide : narrow)(tile);
-      column += fits ? wide_columns : kNarrowVectors * 16;
+      column += columns;
     }
   }
 }
@@ -155,8 +150,8 @@ void Block(const MatmulBlock& block) {
           Tile tile = TileOf(block, row, column, begin, depth);
           if (column + kTileColumns <= end) {
             tile.ahead = next;
+            tile.next_c = tile.c + count * tile.ldc;
             next += depth / 4 * ahead * 16;
-            if (block.accumulate) AskForOutput(tile, count);
             whole(tile);
             continue;
           }

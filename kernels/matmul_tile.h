@@ -34,6 +34,7 @@ struct Tile {
   int64_t columns;               // columns of c that exist, from the first vector's first
   const float* bias;             // or null; added last
   bool from_c;                   // the chains start from c, else from 0
+  const float* next_c;           // the next tile's outputs, or any
   const float* ahead = nullptr;  // what is read after this tile
 };
 
@@ -94,10 +95,15 @@ void TileProduct(const Tile& tile) {
     for (int g = 0; g < (kRows + 2) / 3; ++g) rows[g] += 1;
   };
   int64_t left = tile.k;
+  int line = 0;  // of the next tile's outputs
   for (; left >= 4; left -= 4) {
 #pragma GCC unroll 4
     for (int number = 0; number < 4; ++number) step(number);
     if (kAhead > 0) ahead += kAhead * 16;
+    if (line < kRows * kVectors) {
+      __builtin_prefetch(tile.next_c + line / kVectors * tile.ldc + line % kVectors * 16, 1, 2);
+      ++line;
+    }
   }
   for (; left > 0; --left) step(kAhead);
   if (tile.bias != nullptr) {
