@@ -162,6 +162,15 @@ std::chrono::milliseconds RolloutWorker::patience() const {
   return engine_ == nullptr || !engine_->idle() ? std::chrono::milliseconds{0} : kSlice;
 }
 
+// A batch's groups come in a row, and all of them where there is no other worker. One that came
+// after the others began would run behind them, and every forward would have fewer rows.
+std::chrono::milliseconds RolloutWorker::lull() const {
+  const RolloutSection& rollout = ring().options.config.rollout;
+  const size_t expected = std::min<size_t>(Capacity(rollout), ring().groups_per_batch());
+  const bool more = rollout.workers == 1 && waiting_.size() < expected;
+  return std::chrono::milliseconds{!waiting_.empty() && running_.empty() && more ? 2 : 0};
+}
+
 std::string RolloutWorker::state() const {
   if (weights_ == nullptr) return "waits for weights";
   const std::string version = "version " + std::to_string(weights_->version);

@@ -22,6 +22,7 @@ class RolloutWorker : public Worker {
   Next Work(std::chrono::steady_clock::time_point deadline) override;
   std::string state() const override;
   std::chrono::milliseconds patience() const override;
+  std::chrono::milliseconds lull() const override;
 
  private:
   // Makes the backend and the engine, and asks for work. After the greeting: it may take a while.

@@ -65,6 +65,7 @@ Next Worker::SliceOnce() {
     const Next next = Handle(std::move(*message));
     if (next != Next::kGoOn) return next;
     if (Clock::now() >= deadline) break;
+    wait = lull();
   }
   const Next next = Work(deadline);
   link_.Beat(state());

@@ -66,11 +66,13 @@ class Worker {
   Next Slice();
 
  protected:
-  Ring& ring() { return *ring_; }
+  Ring& ring() const { return *ring_; }
   WorkerLink& link() { return link_; }
 
   // How long to wait for a message when none is there.
   virtual std::chrono::milliseconds patience() const { return kSlice; }
+  // How long it waits for another message after one, before it does what there is to do.
+  virtual std::chrono::milliseconds lull() const { return std::chrono::milliseconds{0}; }
   // A message of the run's work. Throws WireError for a kind that this worker has no use for.
   virtual Next Handle(Message message) = 0;
   // Works until `deadline`, once the messages that were there are handled.

@@ -101,7 +101,7 @@ TEST(EngineContractTest, ARequestGivesWhatItGivesAlone) {
     }
   });
   if (std::getenv("HONE_CONTRACT_CASES") == nullptr) {
-    EXPECT_GT(preemptions, 20);
+    EXPECT_GE(preemptions, static_cast<int64_t>(20 / testing::kSlowerBuild));
   }
 }
 
