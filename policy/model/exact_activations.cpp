@@ -15,6 +15,19 @@ const ExactActivations& ActivationsOf(const ActivationRow& row) {
   return static_cast<const ExactActivations&>(*row.of);
 }
 
+// Rows [first, first + rows) of one buffer, `width` floats each, side by side. of: what gives the
+// buffer of an ExactActivations.
+template <class Of>
+void CopyRows(const kernels::Exec& exec, std::span<const ActivationRow> known, int64_t first,
+              int64_t rows, int64_t width, const Of& of, float* to) {
+  kernels::ParallelFor(exec, rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = first + begin; i < first + end; ++i) {
+      const Buffer<float>& from = of(ActivationsOf(known[i]));
+      std::copy_n(from.data() + known[i].row * width, width, to + i * width);
+    }
+  });
+}
+
 }  // namespace
 
 void ExactBackend::TakeKnown(std::span<const ActivationRow> known) {
@@ -28,13 +41,9 @@ void ExactBackend::TakeKnown(std::span<const ActivationRow> known) {
     }
   }
   x_TD_.Reserve(known.size() * static_cast<size_t>(d));
-  kernels::ParallelFor(exec_, static_cast<int64_t>(known.size()), 16,
-                       [&](int64_t begin, int64_t end) {
-                         for (int64_t i = begin; i < end; ++i) {
-                           std::copy_n(ActivationsOf(known[i]).x_TD.data() + known[i].row * d, d,
-                                       x_TD_.data() + i * d);
-                         }
-                       });
+  CopyRows(
+      exec_, known, 0, static_cast<int64_t>(known.size()), d,
+      [](const auto& from) -> auto& { return from.x_TD; }, x_TD_.data());
 }
 
 std::vector<ExactBackend::KnownPart> ExactBackend::KnownParts() const {
@@ -65,14 +74,10 @@ void ExactBackend::TakeLayer(int64_t l, const RowsPart& part) {
   if (kept_.known.empty()) return;
   LayerTape& tape = back_.known[l % 2];
   for (const KnownPart& known : KnownParts()) {
-    float* to = (tape.*known.of).data();
-    kernels::ParallelFor(part.exec, part.rows, 16, [&](int64_t begin, int64_t end) {
-      for (int64_t i = part.first + begin; i < part.first + end; ++i) {
-        const ActivationRow& row = kept_.known[i];
-        const float* from = (ActivationsOf(row).layers[l].*known.of).data();
-        std::copy_n(from + row.row * known.width, known.width, to + i * known.width);
-      }
-    });
+    CopyRows(
+        part.exec, kept_.known, part.first, part.rows,
+        known.width, [&](const auto& from) -> auto& { return from.layers[l].*known.of; },
+        (tape.*known.of).data());
   }
   WriteCache(l, part.exec, part.scratch.spans, tape, *kept_.cache);
 }
