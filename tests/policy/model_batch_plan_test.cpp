@@ -6,14 +6,6 @@ namespace {
 
 const ModelConfig kConfig = ConfigOf(Families()[0]);
 
-struct CacheOf final : KvCache {
-  CacheOf(int32_t pages, int32_t page_size) : pages_(pages), page_size_(page_size) {}
-  int32_t pages() const override { return pages_; }
-  int32_t page_size() const override { return page_size_; }
-  size_t bytes() const override { return 0; }
-  const int32_t pages_, page_size_;
-};
-
 // A prompt of 70 positions in pages of 64, and a sample of one token more on pages of its own.
 TrainingBatch TwoSpans() {
   TrainingBatch batch;

@@ -198,6 +198,15 @@ struct TrainingBatch {
   }
 };
 
+// A cache of this many pages that holds nothing: for plans alone.
+struct CacheOf final : KvCache {
+  CacheOf(int32_t pages, int32_t page_size) : pages_(pages), page_size_(page_size) {}
+  int32_t pages() const override { return pages_; }
+  int32_t page_size() const override { return page_size_; }
+  size_t bytes() const override { return 0; }
+  const int32_t pages_, page_size_;
+};
+
 struct TestGroup {
   std::vector<int32_t> prompt;
   std::vector<std::vector<int32_t>> completions;

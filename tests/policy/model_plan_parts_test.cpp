@@ -6,12 +6,6 @@ namespace {
 
 const ModelConfig kConfig = ConfigOf(Families()[0]);
 
-struct CacheOfPages final : KvCache {
-  int32_t pages() const override { return 100; }
-  int32_t page_size() const override { return 16; }
-  size_t bytes() const override { return 0; }
-};
-
 class PlanPartsTest : public testing::Test {
  protected:
   // A decode of one token at position 20 for each pair of pages.
@@ -19,7 +13,7 @@ class PlanPartsTest : public testing::Test {
     for (const auto& of_one : pages) batch_.AddSpan(RandomTokens(kConfig, 1, 1), 20, of_one);
   }
   bool Cut(int threads, int64_t least_rows = 1) {
-    plan_.Prepare(batch_.batch, kConfig, CacheOfPages());
+    plan_.Prepare(batch_.batch, kConfig, CacheOf(100, 16));
     return parts_.Cut(plan_, threads, least_rows);
   }
 

@@ -101,7 +101,7 @@ TEST(EngineContractTest, ARequestGivesWhatItGivesAlone) {
     }
   });
   if (std::getenv("HONE_CONTRACT_CASES") == nullptr) {
-    EXPECT_GE(preemptions, static_cast<int64_t>(20 / testing::kSlowerBuild));
+    EXPECT_GT(preemptions, testing::kSlowerBuild == 1 ? 20 : 0);
   }
 }
 
