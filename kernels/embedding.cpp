@@ -34,9 +34,9 @@ void EmbedBackward(const Exec& exec, const float* dy_TD, const int32_t* tokens_T
   });
 }
 
-void Add(const Exec& exec, const float* x, int64_t n, float* y) {
+void Add(const Exec& exec, const float* x, const float* y, int64_t n, float* sum) {
   ParallelFor(exec, n, 4096, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) y[i] += x[i];
+    for (int64_t i = begin; i < end; ++i) sum[i] = x[i] + y[i];
   });
 }
 

@@ -13,7 +13,7 @@ void Embed(const Exec& exec, const float* table_VD, const int32_t* tokens_T, int
 // dtable[token[t]] += scale * dy[t], in order of t for each row of the table.
 void EmbedBackward(const Exec& exec, const float* dy_TD, const int32_t* tokens_T, int64_t t,
                    int64_t d, float* dtable_VD, float scale = 1);
-// y += x, n elements.
-void Add(const Exec& exec, const float* x, int64_t n, float* y);
+// sum = x + y, n elements; sum may be either.
+void Add(const Exec& exec, const float* x, const float* y, int64_t n, float* sum);
 
 }  // namespace hone::kernels

@@ -35,7 +35,7 @@ void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda,
                            .c = out,
                            .ldc = ld,
                            .bias = bias_2F == nullptr ? nullptr : bias_2F + column,
-                           .accumulate = false,
+                           .from = nullptr,
                            .next = up_panels};
       matmul.block(block);
       block.next = block.panels + kPanels * gate.k * kPanel;

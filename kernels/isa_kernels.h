@@ -19,7 +19,7 @@ struct MatmulBlock {
   float* c;
   int64_t ldc;
   const float* bias;  // [columns] or null
-  bool accumulate;
+  const float* from;  // what the chains start from, rows of ldc, may be c; null: 0
   const float* next;  // what is likely read after the panels, and asked for ahead; or null
 };
 // The same with b [k, columns] as it lies in memory, in rows of ldb: it is packed on the way.

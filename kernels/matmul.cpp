@@ -58,10 +58,10 @@ void TransposeRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, i
 }
 
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
-            float* c, int64_t ldc, const float* bias, bool accumulate) {
+            float* c, int64_t ldc, const float* bias, const float* from) {
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
   ForUnits(exec, m, b.n, kernels.tile_rows, kMostRows, [&](const MatmulUnit& unit) {
-    const int64_t column = unit.panel * kPanel;
+    const int64_t column = unit.panel * kPanel, at = unit.row * ldc + column;
     kernels.block({.a = a + unit.row * lda,
                    .lda = lda,
                    .rows = unit.rows,
@@ -69,10 +69,10 @@ void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const Pack
                    .panel_stride = b.k * kPanel,
                    .k = b.k,
                    .columns = std::min(unit.panels * kPanel, b.n - column),
-                   .c = c + unit.row * ldc + column,
+                   .c = c + at,
                    .ldc = ldc,
-                   .bias = bias == nullptr || accumulate ? nullptr : bias + column,
-                   .accumulate = accumulate,
+                   .bias = bias == nullptr ? nullptr : bias + column,
+                   .from = from == nullptr ? nullptr : from + at,
                    .next = b.panels + (unit.panel + unit.panels) * b.k * kPanel});
   });
 }

@@ -36,10 +36,10 @@ void PackRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, int64_
 void TransposeRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t columns,
                    float* to, int64_t stride);
 
-// c[m, n] = a[m, k] B (+ bias[n]); with `accumulate`, c is added to (the chain starts from c; no
-// bias then). lda/ldc: row strides in elements.
+// c[m, n] = from + a[m, k] B + bias[n]; without `from` the chains start from 0. `from` has c's rows
+// and may be c. lda/ldc: row strides in elements.
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
-            float* c, int64_t ldc, const float* bias = nullptr, bool accumulate = false);
+            float* c, int64_t ldc, const float* bias = nullptr, const float* from = nullptr);
 
 // dx[t, k] = dy[t, n] w[n, k] (or, with `accumulate`, added to): input gradients, the backward of
 // y = x wᵀ. w is taken as it lies; its panels are packed on the way, so it pays for many rows.

@@ -92,6 +92,7 @@ TileFunction NarrowTile(int64_t rows, RowCounts<kRows...>) {
 // The tile of columns from `column` on and rows from `row` on, over `depth` steps from `begin` on.
 Tile TileOf(const MatmulBlock& block, int64_t row, int64_t column, int64_t begin, int64_t depth) {
   const bool last = begin + depth >= block.k;
+  const float* from = begin > 0 ? block.c : block.from;
   return {.a = block.a + row * block.lda + begin,
           .lda = block.lda,
           .b = block.panels + column / 32 * block.panel_stride + begin * 32 + column % 32,
@@ -101,7 +102,7 @@ Tile TileOf(const MatmulBlock& block, int64_t row, int64_t column, int64_t begin
           .ldc = block.ldc,
           .columns = block.columns - column,
           .bias = last && block.bias != nullptr ? block.bias + column : nullptr,
-          .from_c = block.accumulate || begin > 0,
+          .from = from == nullptr ? nullptr : from + row * block.ldc + column,
           .next_c = block.c + row * block.ldc + column};
 }
 
@@ -227,10 +228,10 @@ void RowSums(const float* x, int64_t ld, int64_t n, int64_t t, float* sums) {
 }
 
 // b [k, columns] as it lies, packed part by part: body(part, group, begin), where `part` lacks the
-// rows alone; its first column is `group`, its first step of k is `begin`.
+// rows of a and c; its first column is `group`, its first step of k is `begin`.
 template <class Body>
-void ForPackedParts(const float* b, int64_t ldb, int64_t k, int64_t columns, bool accumulate,
-                    float* panels, const Body& body) {
+void ForPackedParts(const float* b, int64_t ldb, int64_t k, int64_t columns, float* panels,
+                    const Body& body) {
   const int64_t most = EvenPart(k, kPackedDepth);
   for (int64_t group = 0; group < columns; group += kPackedColumns) {
     const int64_t width = Smaller(kPackedColumns, columns - group);
@@ -242,7 +243,6 @@ void ForPackedParts(const float* b, int64_t ldb, int64_t k, int64_t columns, boo
       part.panel_stride = stride;
       part.k = depth;
       part.columns = width;
-      part.accumulate = accumulate || begin > 0;
       body(part, group, begin);
     }
   }
@@ -255,7 +255,7 @@ void ForPackedRows(int64_t rows, const Body& body) {
 }
 
 void RowsBlock(const MatmulRowsBlock& block) {
-  ForPackedParts(block.b, block.ldb, block.k, block.columns, block.accumulate, block.scratch,
+  ForPackedParts(block.b, block.ldb, block.k, block.columns, block.scratch,
                  [&](MatmulBlock part, int64_t group, int64_t begin) {
                    part.lda = block.lda;
                    part.ldc = block.ldc;
@@ -263,6 +263,7 @@ void RowsBlock(const MatmulRowsBlock& block) {
                      part.a = block.a + row * block.lda + begin;
                      part.rows = rows;
                      part.c = block.c + row * block.ldc + group;
+                     part.from = block.accumulate || begin > 0 ? part.c : nullptr;
                      Block(part);
                    });
                  });
@@ -271,7 +272,7 @@ void RowsBlock(const MatmulRowsBlock& block) {
 // x is packed; the rows that pass it are those of dy, transposed.
 void GradWeight(const GradWeightBlock& block) {
   float* dy_rows = block.scratch + kPackedPanels;
-  ForPackedParts(block.x, block.ld_x, block.t, block.k, /*accumulate=*/true, block.scratch,
+  ForPackedParts(block.x, block.ld_x, block.t, block.k, block.scratch,
                  [&](MatmulBlock part, int64_t group, int64_t begin) {
                    part.a = dy_rows;
                    part.lda = kPackedDepth + kApart;
@@ -281,6 +282,7 @@ void GradWeight(const GradWeightBlock& block) {
                                    dy_rows, part.lda);
                      part.rows = rows;
                      part.c = block.dw + row * block.ld_dw + group;
+                     part.from = part.c;
                      Block(part);
                    });
                  });

@@ -11,7 +11,7 @@ void Matmul(const float* a, int64_t lda, int64_t m, const float* b_KN, int64_t k
     for (int64_t j = 0; j < n; ++j) {
       float sum = accumulate ? c[row * ldc + j] : 0.0f;
       for (int64_t i = 0; i < k; ++i) sum = std::fma(a[row * lda + i], b_KN[i * n + j], sum);
-      if (bias != nullptr && !accumulate) sum += bias[j];
+      if (bias != nullptr) sum += bias[j];
       c[row * ldc + j] = sum;
     }
   }

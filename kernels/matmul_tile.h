@@ -33,7 +33,7 @@ struct Tile {
   int64_t ldc;
   int64_t columns;               // columns of c that exist, from the first vector's first
   const float* bias;             // or null; added last
-  bool from_c;                   // the chains start from c, else from 0
+  const float* from;             // what the chains start from, rows of ldc; null: 0
   const float* next_c;           // the next tile's outputs, or any
   const float* ahead = nullptr;  // what is read after this tile
 };
@@ -49,7 +49,7 @@ void TileProduct(const Tile& tile) {
     const int64_t left = tile.columns - v * 16;
     return left < 0 ? 0 : left < 16 ? left : 16;
   };
-  if (!tile.from_c) {
+  if (tile.from == nullptr) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
@@ -59,14 +59,14 @@ void TileProduct(const Tile& tile) {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[r][v] = Load(tile.c + r * tile.ldc + v * 16);
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = Load(tile.from + r * tile.ldc + v * 16);
     }
   } else {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v)
-        sum[r][v] = LoadN(tile.c + r * tile.ldc + v * 16, width(v));
+        sum[r][v] = LoadN(tile.from + r * tile.ldc + v * 16, width(v));
     }
   }
   const float* b = tile.b;

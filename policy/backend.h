@@ -121,7 +121,8 @@ class Backend {
   // activations stay until the next call for one Backward. The log-probability is, to the bit, what
   // LogProb() in policy/logprob.h gives on Forward's logits. `known`, empty or one for each row:
   // what a recording Forward under the same weights computed of these tokens at these positions,
-  // kept alive until the Backward; the layers are then not run again, only the head is.
+  // kept alive until the Backward; the layers are then not run again, and the head only where its
+  // logits were not kept.
   virtual void ForwardLogprobs(const Batch& batch, KvCache& cache, std::span<const Target> targets,
                                float temperature, bool keep, std::span<float> logprobs,
                                std::span<float> entropies,

@@ -1,6 +1,6 @@
-// The exact backend's activations: a tape of every layer, and what enters the final norm. Their
-// memory is used again when the last holder lets go, on whichever thread: fresh pages at every step
-// would cost as much as a layer.
+// The exact backend's activations: a tape of every layer, what enters the final norm, and logits
+// where they are few beside these. Their memory is used again when the last holder lets go, on
+// whichever thread: fresh pages at every step would cost as much as a layer.
 #pragma once
 
 #include <memory>
@@ -15,10 +15,12 @@ namespace hone {
 struct ExactActivations final : Activations {
   std::vector<LayerTape> layers;
   Buffer<float> x_TD;  // enters the final norm
-  int64_t room = 0;    // rows that the memory at hand suffices for
+  Buffer<float> logits_RV;
+  std::vector<int32_t> logits_of_T;  // which of them are a row's; -1: none were kept
+  int64_t room = 0;                  // rows that the memory at hand suffices for
 
   size_t bytes() const override {
-    size_t floats = x_TD.size();
+    size_t floats = x_TD.size() + logits_RV.size();
     for (const LayerTape& tape : layers) floats += tape.floats();
     return floats * sizeof(float);
   }
@@ -46,6 +48,8 @@ class ActivationsShelf {
       activations = std::make_unique<ExactActivations>();
       activations->room = (rows + 63) / 64 * 64;
     }
+    activations->logits_RV.Reserve(0);
+    activations->logits_of_T.clear();
     const auto give_back = [shelf = shelf_](ExactActivations* used) {
       std::lock_guard lock(shelf->mutex);
       shelf->free.emplace_back(used);

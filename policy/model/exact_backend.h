@@ -116,23 +116,29 @@ class ExactBackend final : public Backend {
     PlanPart at;
   };
 
-  // Leaves the residual stream that enters the final norm in x_TD_. With `tapes`, keeps what the
+  // The residual stream before and after a branch; `out` may be `in`.
+  struct Residual {
+    const float* in;
+    float* out;
+  };
+
+  // Leaves the residual stream that enters the final norm in x_TD. With `tapes`, keeps what the
   // backward needs there, layer by layer.
   void RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
-                 std::vector<LayerTape>* tapes);
+                 std::vector<LayerTape>* tapes, float* x_TD);
   // Leaves in x_TD_ what RunLayers would, of rows that it computed before.
   void TakeKnown(std::span<const ActivationRow> known);
   void ReserveRows(size_t rows, std::vector<LayerTape>* tapes);  // room for what all parts write
   void RunPart(const Part& part, const Batch& batch, const BatchPlan& plan, ExactCache& cache,
-               std::vector<LayerTape>* tapes);
+               std::vector<LayerTape>* tapes, float* x_TD);
   void WriteCache(int64_t l, const kernels::Exec& exec,
                   std::span<const kernels::AttentionSpan> spans, const LayerTape& tape,
                   ExactCache& cache);
   void CopyPages(int64_t l, const BatchPlan& plan, ExactCache& cache);
-  void Attend(int64_t l, const Part& part, const BatchPlan& plan, ExactCache& cache, bool keep,
-              LayerTape* tape);
-  void FeedForward(int64_t l, const Part& part, LayerTape* tape);
-  void Experts(int64_t l, int64_t rows, bool keep, LayerTape* tape);
+  void Attend(int64_t l, const Part& part, const Residual& x, const BatchPlan& plan,
+              ExactCache& cache, bool keep, LayerTape* tape);
+  void FeedForward(int64_t l, const Part& part, const Residual& x, LayerTape* tape);
+  void Experts(int64_t l, int64_t rows, const Residual& x, bool keep, LayerTape* tape);
   void ChooseExperts(int64_t l, int64_t rows, const float* normed);
   std::span<const int32_t> PlacesOf(int64_t e) const;
   kernels::Choice ChoiceOf(int64_t rows) const;
@@ -142,11 +148,14 @@ class ExactBackend final : public Backend {
     const kernels::PackedMatrix& w;
     int64_t bias, norm;
   };
-  void AddToResidual(const Part& part, const float* in, const BranchEnd& end,
+  void AddToResidual(const Part& part, const Residual& x, const float* in, const BranchEnd& end,
                      Buffer<float>* branch);
 
-  // Logits of the rows head_.rows_R of x_TD_.
-  void HeadLogits(const HeadRows& out);
+  // Logits of the rows head_.rows_R of x_TD; those of known rows may have been kept.
+  void HeadLogits(const float* x_TD, std::span<const ActivationRow> known, const HeadRows& out);
+  void KeepLogits(std::span<const int32_t> output_rows, std::span<const float> logits_RV,
+                  ExactActivations* to) const;
+  bool TakeLogits(std::span<const ActivationRow> known, float* logits_RV) const;
   void HeadBackward(std::span<const int32_t> ids, const HeadGradient& gradient);
   void HeadBackwardChunk(std::span<const int32_t> ids, const HeadGradient& gradient);
   HeadRows HeadOf(std::span<const int32_t> ids);  // of kept targets, side by side

@@ -42,8 +42,8 @@ void ExactBackend::WeightGradient(const WeightShare& share, const ProjectionScra
   const float* dy = of.dy_NT.data();
   for (const Piece& piece : weights) {
     const auto [begin, end] = share.Of(piece.rows);
-    kernels::Matmul(share.exec, dy + begin * stride, stride, end - begin, x,
-                    grads + piece.offset + begin * k, k, nullptr, /*accumulate=*/true);
+    float* dw = grads + piece.offset + begin * k;
+    kernels::Matmul(share.exec, dy + begin * stride, stride, end - begin, x, dw, k, nullptr, dw);
     dy += piece.rows * stride;
   }
   dy = of.dy_NT.data();

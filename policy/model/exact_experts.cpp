@@ -46,12 +46,12 @@ std::span<const int32_t> ExactBackend::PlacesOf(int64_t e) const {
   return {experts_.places_TK.data() + begin_E[0], static_cast<size_t>(begin_E[1] - begin_E[0])};
 }
 
-// x += sum of the chosen experts' weight * down(act(gate(norm(x))) * up(norm(x)))
-void ExactBackend::Experts(int64_t l, int64_t rows, bool keep, LayerTape* tape) {
+// x.out = x.in + sum of the chosen experts' weight * down(act(gate(norm(x.in))) * up(norm(x.in)))
+void ExactBackend::Experts(int64_t l, int64_t rows, const Residual& x, bool keep, LayerTape* tape) {
   const int64_t d = config_.hidden_size, g = config_.expert_size, k = config_.experts_per_token;
   const PackedLayer& packed = packed_.Get(exec_).layers[l];
   ExpertScratch& s = experts_;
-  kernels::RmsNorm(exec_, x_TD_.data(), Data(offsets_.layers[l].mlp_norm), eps(), rows, d,
+  kernels::RmsNorm(exec_, x.in, Data(offsets_.layers[l].mlp_norm), eps(), rows, d,
                    normed_TD_.data(), nullptr, norm_offset());
   ChooseExperts(l, rows, normed_TD_.data());
   if (keep) tape->gate_up_T2F.Reserve(static_cast<size_t>(rows * k * 2 * g));
@@ -70,7 +70,7 @@ void ExactBackend::Experts(int64_t l, int64_t rows, bool keep, LayerTape* tape) 
     kernels::AddRows(exec_, s.out_ND.data(), places, n, k, s.weights_TK.data(), d,
                      branch_TD_.data());
   }
-  kernels::Add(exec_, branch_TD_.data(), rows * d, x_TD_.data());
+  kernels::Add(exec_, x.in, branch_TD_.data(), rows * d, x.out);
 }
 
 void ExactBackend::BackwardExperts(int64_t l, float* grads) {

@@ -34,7 +34,7 @@ void ExactBackend::ReserveRows(size_t rows, std::vector<LayerTape>* tapes) {
              f = static_cast<size_t>(config_.intermediate_size);
   const bool keep = tapes != nullptr;
   if (keep) tapes->resize(static_cast<size_t>(config_.num_layers));
-  for (auto* buffer : {&x_TD_, &normed_TD_, &branch_TD_}) buffer->Reserve(rows * d);
+  for (auto* buffer : {&normed_TD_, &branch_TD_}) buffer->Reserve(rows * d);
   act_TF_.Reserve(rows * f);
   for (LayerTape& tape : keep ? std::span(*tapes) : std::span(&scratch_, 1)) {
     tape.qkv_TC.Reserve(rows * (q + 2 * kv));
@@ -52,44 +52,47 @@ void ExactBackend::ReserveRows(size_t rows, std::vector<LayerTape>* tapes) {
 }
 
 void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
-                             std::vector<LayerTape>* tapes) {
+                             std::vector<LayerTape>* tapes, float* x_TD) {
   ReserveRows(static_cast<size_t>(batch.rows()), tapes);
   packed_.Get(exec_);
   const int64_t least_rows = layout_.size <= kCachedFloats ? kLeastRowsCached : kLeastRows;
   if (!config_.sparse.empty() || !parts_.Cut(plan, pool_.threads(), least_rows)) {
     return RunPart({exec_, {0, batch.rows(), 0, static_cast<int64_t>(plan.spans.size())}}, batch,
-                   plan, cache, tapes);
+                   plan, cache, tapes, x_TD);
   }
   pool_.For(pool_.threads(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t p = begin; p < end; ++p) {
-      RunPart({{nullptr, exec_.isa}, parts_.parts[p]}, batch, plan, cache, tapes);
+      RunPart({{nullptr, exec_.isa}, parts_.parts[p]}, batch, plan, cache, tapes, x_TD);
     }
   });
 }
 
 void ExactBackend::RunPart(const Part& part, const Batch& batch, const BatchPlan& plan,
-                           ExactCache& cache, std::vector<LayerTape>* tapes) {
+                           ExactCache& cache, std::vector<LayerTape>* tapes, float* x_TD) {
   const int64_t rows = part.at.rows, d = config_.hidden_size, first = part.at.first_row * d;
-  float* x = x_TD_.data() + first;
+  const bool keep = tapes != nullptr;
+  // With tapes, each value of the residual stream goes to where it is kept.
+  float* const end = x_TD + first;
+  float* x = keep ? tapes->front().x_TD.data() + first : end;
   kernels::Embed(part.exec, Data(offsets_.embed), batch.tokens_T.data() + part.at.first_row, rows,
                  d, x, static_cast<float>(config_.embedding_scale));
-  const bool keep = tapes != nullptr;
   for (int64_t l = 0; l < config_.num_layers; ++l) {
     LayerTape& tape = keep ? (*tapes)[l] : scratch_;
-    if (keep) CopyColumns(part.exec, x, d, rows, d, tape.x_TD.data() + first);
-    Attend(l, part, plan, cache, keep, &tape);
-    if (keep) CopyColumns(part.exec, x, d, rows, d, tape.mid_TD.data() + first);
+    float* mid = keep ? tape.mid_TD.data() + first : x;
+    float* next = keep && l + 1 < config_.num_layers ? (*tapes)[l + 1].x_TD.data() + first : end;
+    Attend(l, part, {x, mid}, plan, cache, keep, &tape);
     if (config_.has_experts(l)) {
-      Experts(l, rows, keep, &tape);
+      Experts(l, rows, {mid, next}, keep, &tape);
     } else {
-      FeedForward(l, part, &tape);
+      FeedForward(l, part, {mid, next}, &tape);
     }
+    x = next;
   }
 }
 
-// x += o_proj(attention(norm(x)))
-void ExactBackend::Attend(int64_t l, const Part& part, const BatchPlan& plan, ExactCache& cache,
-                          bool keep, LayerTape* tape) {
+// x.out = x.in + o_proj(attention(norm(x.in)))
+void ExactBackend::Attend(int64_t l, const Part& part, const Residual& x, const BatchPlan& plan,
+                          ExactCache& cache, bool keep, LayerTape* tape) {
   const int64_t d = config_.hidden_size, q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
   const int64_t columns = q_dim + 2 * kv_dim, rows = part.at.rows, first = part.at.first_row;
   const PackedLayer& packed = packed_.Get(exec_).layers[l];
@@ -97,8 +100,8 @@ void ExactBackend::Attend(int64_t l, const Part& part, const BatchPlan& plan, Ex
   float* normed = normed_TD_.data() + first * d;
   float* qkv = tape->qkv_TC.data() + first * columns;
 
-  kernels::RmsNorm(part.exec, x_TD_.data() + first * d, Data(at.attention_norm), eps(), rows, d,
-                   normed, nullptr, norm_offset());
+  kernels::RmsNorm(part.exec, x.in, Data(at.attention_norm), eps(), rows, d, normed, nullptr,
+                   norm_offset());
   kernels::Matmul(part.exec, normed, d, rows, packed.qkv, qkv, columns,
                   config_.qkv_bias ? packed.qkv_bias.data() : nullptr);
   if (config_.qk_norm) {
@@ -120,18 +123,16 @@ void ExactBackend::Attend(int64_t l, const Part& part, const BatchPlan& plan, Ex
   kernels::Attention(part.exec, ShapeOf(l), spans.data(), part.at.spans, tape->qkv_TC.data(),
                      columns, cache.k(l), cache.v(l), tape->attention_TQ.data(), q_dim,
                      keep ? tape->stats_TH2.data() : nullptr);
-  AddToResidual(part, tape->attention_TQ.data() + first * q_dim,
+  AddToResidual(part, x, tape->attention_TQ.data() + first * q_dim,
                 {packed.o, at.o_bias, at.attention_out_norm}, &tape->attention_out_TD);
 }
 
-// x += norm(in w + bias). `branch` receives what goes into the norm.
-void ExactBackend::AddToResidual(const Part& part, const float* in, const BranchEnd& end,
-                                 Buffer<float>* branch) {
+// x.out = x.in + norm(in w + bias). `branch` receives what goes into the norm.
+void ExactBackend::AddToResidual(const Part& part, const Residual& x, const float* in,
+                                 const BranchEnd& end, Buffer<float>* branch) {
   const int64_t d = config_.hidden_size, rows = part.at.rows, first = part.at.first_row * d;
-  float* x = x_TD_.data() + first;
   if (end.bias == kAbsent && end.norm == kAbsent) {
-    return kernels::Matmul(part.exec, in, end.w.k, rows, end.w, x, d, nullptr,
-                           /*accumulate=*/true);
+    return kernels::Matmul(part.exec, in, end.w.k, rows, end.w, x.out, d, nullptr, x.in);
   }
   float* out = (end.norm == kAbsent ? branch_TD_ : *branch).data() + first;
   kernels::Matmul(part.exec, in, end.w.k, rows, end.w, out, d,
@@ -142,7 +143,7 @@ void ExactBackend::AddToResidual(const Part& part, const float* in, const Branch
                      norm_offset());
     out = normed;
   }
-  kernels::Add(part.exec, out, rows * d, x);
+  kernels::Add(part.exec, x.in, out, rows * d, x.out);
 }
 
 void ExactBackend::WriteCache(int64_t l, const kernels::Exec& exec,
@@ -160,20 +161,20 @@ void ExactBackend::CopyPages(int64_t l, const BatchPlan& plan, ExactCache& cache
   }
 }
 
-// x += down(act(gate(norm(x))) * up(norm(x)))
-void ExactBackend::FeedForward(int64_t l, const Part& part, LayerTape* tape) {
+// x.out = x.in + down(act(gate(norm(x.in))) * up(norm(x.in)))
+void ExactBackend::FeedForward(int64_t l, const Part& part, const Residual& x, LayerTape* tape) {
   const int64_t d = config_.hidden_size, f = config_.intermediate_size;
   const int64_t rows = part.at.rows, first = part.at.first_row;
   const PackedLayer& packed = packed_.Get(exec_).layers[l];
   const LayerOffsets& at = offsets_.layers[l];
   float* normed = normed_TD_.data() + first * d;
   float* act = act_TF_.data() + first * f;
-  kernels::RmsNorm(part.exec, x_TD_.data() + first * d, Data(at.mlp_norm), eps(), rows, d, normed,
-                   nullptr, norm_offset());
+  kernels::RmsNorm(part.exec, x.in, Data(at.mlp_norm), eps(), rows, d, normed, nullptr,
+                   norm_offset());
   kernels::MatmulGated(part.exec, config_.activation, normed, d, rows, packed.gate, packed.up,
                        tape->gate_up_T2F.data() + first * 2 * f, act,
                        config_.mlp_bias ? packed.gate_up_bias.data() : nullptr);
-  AddToResidual(part, act, {packed.down, at.down_bias, at.mlp_out_norm}, &tape->mlp_out_TD);
+  AddToResidual(part, x, act, {packed.down, at.down_bias, at.mlp_out_norm}, &tape->mlp_out_TD);
 }
 
 }  // namespace hone

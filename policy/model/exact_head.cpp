@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "common/error.h"
+#include "kernels/parallel.h"
 #include "kernels/softcap.h"
 #include "kernels/softmax.h"
 #include "policy/logprob.h"
@@ -17,6 +18,9 @@ namespace {
 constexpr size_t kHeadRows = 256;  // of a chunk; changes no bit
 // Logits of a batch's targets that are kept for its backward (32 MiB); more are computed again.
 constexpr size_t kKeptLogits = size_t{8} << 20;
+// A recording forward keeps its logits where they take at most one part in so many of the layers'
+// activations.
+constexpr int64_t kLogitsShare = 8;
 
 void CheckRow(int32_t row, const Batch& batch) {
   if (row < 0 || row >= batch.rows()) {
@@ -40,13 +44,15 @@ ExactBackend::HeadRows ExactBackend::HeadBuffers::From(size_t row, const ModelCo
           logits_RV.data() + row * static_cast<size_t>(config.vocab_size)};
 }
 
-void ExactBackend::HeadLogits(const HeadRows& out) {
+void ExactBackend::HeadLogits(const float* x_TD, std::span<const ActivationRow> known,
+                              const HeadRows& out) {
   const int64_t rows = static_cast<int64_t>(head_.rows_R.size()), d = config_.hidden_size;
   for (int64_t r = 0; r < rows; ++r) {
-    std::copy_n(x_TD_.data() + head_.rows_R[r] * d, d, out.x_RD + r * d);
+    std::copy_n(x_TD + head_.rows_R[r] * d, d, out.x_RD + r * d);
   }
   kernels::RmsNorm(exec_, out.x_RD, Data(offsets_.norm), eps(), rows, d, out.normed_RD,
                    out.inv_rms_R, norm_offset());
+  if (!known.empty() && TakeLogits(known, out.logits_RV)) return;
   kernels::Matmul(exec_, out.normed_RD, d, rows, packed_.Get(exec_).head, out.logits_RV,
                   config_.vocab_size);
   if (config_.logit_softcap > 0) {
@@ -65,24 +71,58 @@ void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const i
   kept_.valid = false;
   plan_.Prepare(batch, config_, exact);
   if (batch.rows() == 0) return;
-  if (record == nullptr) {
-    RunLayers(batch, plan_, exact, nullptr);
-  } else {
-    const std::shared_ptr<ExactActivations> activations = activations_.Take(batch.rows());
-    RunLayers(batch, plan_, exact, &activations->layers);
-    activations->x_TD.Reserve(x_TD_.size());
-    std::copy(x_TD_.begin(), x_TD_.end(), activations->x_TD.begin());
-    *record = activations;
-  }
+  const auto d = static_cast<size_t>(config_.hidden_size);
+  std::shared_ptr<ExactActivations> activations;
+  if (record != nullptr) *record = activations = activations_.Take(batch.rows());
+  Buffer<float>& x_TD = activations == nullptr ? x_TD_ : activations->x_TD;
+  x_TD.Reserve(static_cast<size_t>(batch.rows()) * d);
+  RunLayers(batch, plan_, exact, activations == nullptr ? nullptr : &activations->layers,
+            x_TD.data());
   if (output_rows.empty()) return;
   head_.rows_R.assign(output_rows.begin(), output_rows.end());
-  const auto d = static_cast<size_t>(config_.hidden_size);
   head_.rows.x_RD.Reserve(output_rows.size() * d);
   head_.rows.normed_RD.Reserve(output_rows.size() * d);
   head_.rows.inv_rms_R.Reserve(output_rows.size());
   HeadRows rows = head_.rows.From(0, config_);
   rows.logits_RV = logits_RV.data();
-  HeadLogits(rows);
+  HeadLogits(x_TD.data(), {}, rows);
+  if (activations != nullptr) KeepLogits(output_rows, logits_RV, activations.get());
+}
+
+void ExactBackend::KeepLogits(std::span<const int32_t> output_rows,
+                              std::span<const float> logits_RV, ExactActivations* to) const {
+  const auto v = static_cast<int64_t>(config_.vocab_size);
+  const auto t = static_cast<int64_t>(to->x_TD.size()) / config_.hidden_size;
+  if (v * t * kLogitsShare > static_cast<int64_t>(to->bytes() / sizeof(float))) return;
+  to->logits_of_T.assign(static_cast<size_t>(t), -1);
+  for (size_t r = 0; r < output_rows.size(); ++r) {
+    to->logits_of_T[output_rows[r]] = static_cast<int32_t>(r);
+  }
+  to->logits_RV.Reserve(logits_RV.size());
+  kernels::ParallelFor(exec_, static_cast<int64_t>(output_rows.size()), 1,
+                       [&](int64_t begin, int64_t end) {
+                         std::copy(logits_RV.begin() + begin * v, logits_RV.begin() + end * v,
+                                   to->logits_RV.begin() + begin * v);
+                       });
+}
+
+// The logits of the rows head_.rows_R, where those of all were kept.
+bool ExactBackend::TakeLogits(std::span<const ActivationRow> known, float* logits_RV) const {
+  const int64_t v = config_.vocab_size;
+  std::vector<const float*> from_R;
+  for (const int32_t row : head_.rows_R) {
+    const auto& of = static_cast<const ExactActivations&>(*known[row].of);
+    const int32_t at = of.logits_of_T.empty() ? -1 : of.logits_of_T[known[row].row];
+    if (at < 0) return false;
+    from_R.push_back(of.logits_RV.data() + at * v);
+  }
+  kernels::ParallelFor(exec_, static_cast<int64_t>(from_R.size()), 1,
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t r = begin; r < end; ++r) {
+                           std::copy_n(from_R[r], v, logits_RV + r * v);
+                         }
+                       });
+  return true;
 }
 
 void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
@@ -114,7 +154,8 @@ void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
     CheckSize("known rows", static_cast<size_t>(batch.rows()), known.size());
     TakeKnown(known);
   } else if (batch.rows() > 0) {
-    RunLayers(batch, plan, exact, keep ? &kept_.layers : nullptr);
+    x_TD_.Reserve(static_cast<size_t>(batch.rows() * config_.hidden_size));
+    RunLayers(batch, plan, exact, keep ? &kept_.layers : nullptr, x_TD_.data());
   }
 
   const int64_t v = config_.vocab_size;
@@ -128,7 +169,7 @@ void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
     if (!kept_.has_logits) head_.rows.Reserve(count, config_);
     const HeadRows out =
         kept_.has_logits ? kept_.head.From(first, config_) : head_.rows.From(0, config_);
-    HeadLogits(out);
+    HeadLogits(x_TD_.data(), known, out);
     float* log_sum_exp = kept_.log_sum_exp_N.data() + first;
     kernels::LogSumExpRows(exec_, out.logits_RV, v, static_cast<int64_t>(count), v, temperature,
                            log_sum_exp, entropies.empty() ? nullptr : entropies.data() + first);
@@ -171,7 +212,7 @@ ExactBackend::HeadRows ExactBackend::HeadOf(std::span<const int32_t> ids) {
   for (const int32_t id : ids) head_.rows_R.push_back(kept_.targets[id].row);
   head_.rows.Reserve(ids.size(), config_);
   const HeadRows rows = head_.rows.From(0, config_);
-  HeadLogits(rows);
+  HeadLogits(x_TD_.data(), kept_.known, rows);
   return rows;
 }
 

@@ -46,8 +46,10 @@ TEST(AddTest, AddsElementByElement) {
   std::vector<float> expected = y0;
   for (size_t i = 0; i < x.size(); ++i) expected[i] += x[i];
   ForEveryExec([&](const Exec& exec) {
-    std::vector<float> y = y0;
-    Add(exec, x.data(), static_cast<int64_t>(x.size()), y.data());
+    std::vector<float> y = y0, sum(x.size());
+    Add(exec, x.data(), y0.data(), static_cast<int64_t>(x.size()), sum.data());
+    ExpectSameBits(expected, sum);
+    Add(exec, x.data(), y.data(), static_cast<int64_t>(x.size()), y.data());
     ExpectSameBits(expected, y);
   });
 }

@@ -69,8 +69,14 @@ TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
       ForEveryExec([&](const Exec& exec) {
         const Packed packed = Pack(exec, p.b_KN.data(), p.k, p.n);
         std::vector<float> c = p.c;
-        Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias, accumulate);
+        Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias,
+               accumulate ? c.data() : nullptr);
         ExpectSameBits(expected, c);
+        if (!accumulate) return;
+        std::vector<float> elsewhere = p.c;  // what lies between rows stays
+        for (int64_t i = 0; i < p.m; ++i) std::fill_n(elsewhere.data() + i * p.ldc, p.n, -1.0f);
+        Matmul(exec, p.a.data(), p.lda, p.m, packed, elsewhere.data(), p.ldc, bias, p.c.data());
+        ExpectSameBits(expected, elsewhere);
       });
     }
   }
