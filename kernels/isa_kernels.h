@@ -107,10 +107,11 @@ struct LogitGrad {
   int32_t target;
 };
 struct SoftmaxKernels {
-  LogitStats (*stats)(const float* logits_V, int64_t v, float temperature, bool entropy);
+  LogitStats (*stats)(const float* logits_V, int64_t v, float temperature, bool entropy,
+                      float* block_sums);
   void (*grad)(float* logits_V, int64_t v, const LogitGrad& grad);
-  void (*softmax)(const float* logits_V, int64_t v, float temperature, float log_sum_exp,
-                  float* probabilities_V);
+  void (*exp_row)(const float* logits_V, int64_t v, float temperature, float shift,
+                  float* weights_V);
   void (*exp)(const float* x, int64_t n, float* y);
 };
 

@@ -67,13 +67,10 @@ float Tanh(float x) {
 
 namespace {
 
-float LogSumExpOf(const SoftmaxKernels& kernels, const float* logits_V, int64_t v,
-                  float temperature, float* entropy) {
-  const LogitStats stats = kernels.stats(logits_V, v, temperature, entropy != nullptr);
+LogitRow RowOf(const LogitStats& stats) {
   const float log_sum = Log(stats.sum);
   // -sum p log p with log p = (z - max) - log_sum: no large numbers cancel.
-  if (entropy != nullptr) *entropy = log_sum - stats.weighted_sum / stats.sum;
-  return stats.max + log_sum;
+  return {stats.max, stats.max + log_sum, log_sum - stats.weighted_sum / stats.sum};
 }
 
 }  // namespace
@@ -83,14 +80,17 @@ void LogSumExpRows(const Exec& exec, const float* logits, int64_t ld, int64_t ro
   const SoftmaxKernels& kernels = HONE_ISA_KERNELS(exec.isa, kSoftmax);
   ParallelFor(exec, rows, 1, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      log_sum_exp_R[row] = LogSumExpOf(kernels, logits + row * ld, v, temperature,
-                                       entropy_R == nullptr ? nullptr : entropy_R + row);
+      const LogitRow of =
+          RowOf(kernels.stats(logits + row * ld, v, temperature, entropy_R != nullptr, nullptr));
+      log_sum_exp_R[row] = of.log_sum_exp;
+      if (entropy_R != nullptr) entropy_R[row] = of.entropy;
     }
   });
 }
 
-float LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature, float* entropy) {
-  return LogSumExpOf(HONE_ISA_KERNELS(isa, kSoftmax), logits_V, v, temperature, entropy);
+LogitRow LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature,
+                      float* block_sums) {
+  return RowOf(HONE_ISA_KERNELS(isa, kSoftmax).stats(logits_V, v, temperature, true, block_sums));
 }
 
 void LogProbGradRows(const Exec& exec, float* logits, int64_t ld, int64_t rows, int64_t v,
@@ -111,9 +111,9 @@ void LogProbGradRows(const Exec& exec, float* logits, int64_t ld, int64_t rows, 
   });
 }
 
-void SoftmaxRow(Isa isa, const float* logits_V, int64_t v, float temperature, float log_sum_exp,
-                float* probabilities_V) {
-  HONE_ISA_KERNELS(isa, kSoftmax).softmax(logits_V, v, temperature, log_sum_exp, probabilities_V);
+void ExpRow(Isa isa, const float* logits_V, int64_t v, float temperature, float shift,
+            float* weights_V) {
+  HONE_ISA_KERNELS(isa, kSoftmax).exp_row(logits_V, v, temperature, shift, weights_V);
 }
 
 }  // namespace hone::kernels

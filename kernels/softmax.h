@@ -21,9 +21,16 @@ float Tanh(float x);
 // stride ld.
 void LogSumExpRows(const Exec& exec, const float* logits, int64_t ld, int64_t rows, int64_t v,
                    float temperature, float* log_sum_exp_R, float* entropy_R);
-// For one row on one thread: the sampler's. The same bits as LogSumExpRows.
-float LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature,
-                   float* entropy = nullptr);
+
+// For one row on one thread: the sampler's. The bits of LogSumExpRows, and in the same pass what a
+// draw needs: the sums of exp(z - max) over blocks of kLogitBlock elements.
+inline constexpr int64_t kLogitBlock = 256;
+struct LogitRow {
+  float max;  // of z
+  float log_sum_exp, entropy;
+};
+LogitRow LogSumExpRow(Isa isa, const float* logits_V, int64_t v, float temperature,
+                      float* block_sums);
 
 // Overwrites each row of logits with the gradient by it of
 //   dlogprob[r] * log softmax(z)[target[r]] + dentropy[r] * entropy[r];  dentropy may be null.
@@ -31,9 +38,9 @@ void LogProbGradRows(const Exec& exec, float* logits, int64_t ld, int64_t rows, 
                      float temperature, const int32_t* targets_R, const float* log_sum_exp_R,
                      const float* entropy_R, const float* dlogprob_R, const float* dentropy_R);
 
-// probabilities[v] = exp(logits / temperature - log_sum_exp), one thread.
-void SoftmaxRow(Isa isa, const float* logits_V, int64_t v, float temperature, float log_sum_exp,
-                float* probabilities_V);
+// weights[v] = exp(z - shift), one thread: probabilities where `shift` is the log-sum-exp.
+void ExpRow(Isa isa, const float* logits_V, int64_t v, float temperature, float shift,
+            float* weights_V);
 
 namespace reference {
 void LogSumExpRows(const float* logits, int64_t ld, int64_t rows, int64_t v, float temperature,

@@ -1,6 +1,7 @@
 // The inner part of softmax.cpp for one ISA.
 #include "kernels/isa_kernels.h"
 #include "kernels/simd_math.h"
+#include "kernels/softmax.h"
 
 namespace hone::kernels {
 namespace {
@@ -14,20 +15,27 @@ HONE_SIMD F32x16 Scaled(F32x16 logits, float temperature) {
   return temperature == 1.0f ? logits : Div(logits, Set(temperature));
 }
 
-LogitStats Stats(const float* logits_V, int64_t v, float temperature, bool entropy) {
+LogitStats Stats(const float* logits_V, int64_t v, float temperature, bool entropy,
+                 float* block_sums) {
   F32x16 maxima = Set(-kInfinity);
   for (int64_t i = 0; i < v; i += 16) {
-    const F32x16 x = LoadN(logits_V + i, Smaller(16, v - i), -kInfinity);
-    maxima = Max(maxima, Scaled(x, temperature));
+    maxima = Max(maxima, LoadN(logits_V + i, Smaller(16, v - i), -kInfinity));
   }
-  const float max = MaxLanes(maxima);
+  float lanes[16];
+  Store(lanes, Scaled(Set(MaxLanes(maxima)), temperature));  // division keeps the order
+  const float max = lanes[0];
   F32x16 sum = Zero(), weighted = Zero();
-  for (int64_t i = 0; i < v; i += 16) {
-    const F32x16 x = LoadN(logits_V + i, Smaller(16, v - i), -kInfinity);
-    const F32x16 difference = Sub(Scaled(x, temperature), Set(max));
-    const F32x16 e = Exp(difference);  // 0 beyond v
-    sum = Add(sum, e);
-    if (entropy) weighted = Fma(e, Max(Set(kLogFloor), difference), weighted);
+  for (int64_t block = 0; block < v; block += kLogitBlock) {
+    F32x16 block_sum = Zero();
+    for (int64_t i = block; i < Smaller(block + kLogitBlock, v); i += 16) {
+      const F32x16 x = LoadN(logits_V + i, Smaller(16, v - i), -kInfinity);
+      const F32x16 difference = Sub(Scaled(x, temperature), Set(max));
+      const F32x16 e = Exp(difference);  // 0 beyond v
+      sum = Add(sum, e);
+      block_sum = Add(block_sum, e);
+      if (entropy) weighted = Fma(e, Max(Set(kLogFloor), difference), weighted);
+    }
+    if (block_sums != nullptr) block_sums[block / kLogitBlock] = SumLanes(block_sum);
   }
   return {max, SumLanes(sum), entropy ? SumLanes(weighted) : 0};
 }
@@ -50,12 +58,11 @@ void Grad(float* logits_V, int64_t v, const LogitGrad& grad) {
   }
 }
 
-void Softmax(const float* logits_V, int64_t v, float temperature, float log_sum_exp,
-             float* probabilities_V) {
+void ExpRow(const float* logits_V, int64_t v, float temperature, float shift, float* weights_V) {
   for (int64_t i = 0; i < v; i += 16) {
     const int64_t n = Smaller(16, v - i);
     const F32x16 z = Scaled(LoadN(logits_V + i, n), temperature);
-    StoreN(probabilities_V + i, Exp(Sub(z, Set(log_sum_exp))), n);
+    StoreN(weights_V + i, Exp(Sub(z, Set(shift))), n);
   }
 }
 
@@ -69,7 +76,7 @@ void ExpAll(const float* x, int64_t n, float* y) {
 }  // namespace
 
 namespace HONE_ISA_NAMESPACE {
-const SoftmaxKernels kSoftmax = {Stats, Grad, Softmax, ExpAll};
+const SoftmaxKernels kSoftmax = {Stats, Grad, ExpRow, ExpAll};
 }
 
 }  // namespace hone::kernels

@@ -12,10 +12,12 @@
 namespace hone {
 namespace {
 
-// Probabilities are added in blocks of this many: 16 lanes (element i in lane i mod 16) and a tree,
-// so that any vector width gives the same bits; the blocks' sums are added in order, in double.
-constexpr int64_t kBlock = 256;
+// Weights are added in blocks: 16 lanes (element i in lane i mod 16) and a tree, so that any vector
+// width gives the same bits; the blocks' sums are added in order, in double.
+constexpr int64_t kBlock = kernels::kLogitBlock;
 constexpr int kLanes = 16;
+
+int64_t Blocks(int64_t vocab) { return (vocab + kBlock - 1) / kBlock; }
 
 float BlockSum(const float* p, int64_t n) {
   float lanes[kLanes] = {};
@@ -38,19 +40,44 @@ int32_t Argmax(std::span<const float> logits_V) {
   return static_cast<int32_t>(best);
 }
 
-// Fills `entropy` unless it is null.
-float FiniteLogSumExp(kernels::Isa isa, std::span<const float> logits_V, float temperature,
-                      float* entropy) {
-  const float sum = kernels::LogSumExpRow(
-      isa, logits_V.data(), static_cast<int64_t>(logits_V.size()), temperature, entropy);
-  if (!std::isfinite(sum)) {
-    throw RunError(
-        fmt::format("cannot draw a token: the log-sum-exp of the logits at temperature {} is {}; "
-                    "the weights hold "
-                    "values that are no numbers or far too large, or the temperature is too small",
-                    temperature, sum));
-  }
+double Sum(std::span<const float> block_sums) {
+  double sum = 0;
+  for (const float of_block : block_sums) sum += of_block;
   return sum;
+}
+
+// The inverse of the distribution function at `uniform`, tokens in order of id: first the block,
+// then the token in it. A token of weight 0 is never drawn. weights(begin, n): of n tokens.
+template <class Weights>
+int32_t Invert(double uniform, std::span<const float> block_sums, int64_t vocab,
+               const Weights& weights) {
+  const double goal = uniform * Sum(block_sums);
+  size_t block = 0;   // of positive sum: the one that reaches the goal, else (by rounding) the last
+  double before = 0;  // the sum of all blocks before it
+  double sum = 0;
+  for (size_t i = 0; i < block_sums.size(); ++i) {
+    if (block_sums[i] > 0) {
+      block = i;
+      before = sum;
+    }
+    sum += block_sums[i];
+    if (sum > goal) break;
+  }
+  const int64_t begin = static_cast<int64_t>(block) * kBlock, n = std::min(kBlock, vocab - begin);
+  const float* of_token = weights(begin, n);
+  int64_t drawn = 0;
+  sum = before;
+  for (int64_t i = 0; i < n; ++i) {
+    if (of_token[i] <= 0) continue;
+    drawn = begin + i;
+    sum += of_token[i];
+    if (sum > goal) break;
+  }
+  return static_cast<int32_t>(drawn);
+}
+
+bool Truncates(const SamplingParams& params, int64_t vocab) {
+  return params.top_p < 1 || params.min_p > 0 || (params.top_k > 0 && params.top_k < vocab);
 }
 
 constexpr auto kMoreLikely = [](const auto& a, const auto& b) {
@@ -81,26 +108,66 @@ void CheckSampling(const SamplingParams& params) {
 Draw Sampler::Sample(std::span<const float> logits_V, const SamplingParams& params,
                      std::span<const int32_t> seen, uint64_t seed, const Address& address) {
   const float temperature = params.greedy ? 1.0f : params.temperature;
-  Draw draw;
-  const float log_sum_exp = FiniteLogSumExp(isa_, logits_V, temperature, &draw.entropy);
+  const kernels::LogitRow row = Measure(logits_V, temperature);
   std::span<const float> drawn_V = logits_V;
-  float drawn_log_sum_exp = log_sum_exp;
+  kernels::LogitRow drawn = row;
   if (params.repetition_penalty != 1.0f) {
     drawn_V = Penalize(logits_V, params.repetition_penalty, seen);
-    if (!params.greedy) drawn_log_sum_exp = FiniteLogSumExp(isa_, drawn_V, temperature, nullptr);
+    if (!params.greedy) drawn = Measure(drawn_V, temperature);
   }
+  Draw draw;
+  draw.entropy = row.entropy;
   if (params.greedy) {
     draw.token = Argmax(drawn_V);
   } else {
-    probabilities_V_.Reserve(logits_V.size());
-    kernels::SoftmaxRow(isa_, drawn_V.data(), static_cast<int64_t>(drawn_V.size()), temperature,
-                        drawn_log_sum_exp, probabilities_V_.data());
-    Truncate(params);
     const auto words = Philox(seed, address);
-    draw.token = Invert(UniformDouble(words[0], words[1]));
+    const double uniform = UniformDouble(words[0], words[1]);
+    draw.token = Truncates(params, static_cast<int64_t>(drawn_V.size()))
+                     ? DrawTruncated(drawn_V, params, drawn.log_sum_exp, uniform)
+                     : DrawWhole(drawn_V, temperature, drawn.max, uniform);
   }
-  draw.logprob = LogProb(logits_V, draw.token, temperature, log_sum_exp);
+  draw.logprob = LogProb(logits_V, draw.token, temperature, row.log_sum_exp);
   return draw;
+}
+
+// Leaves in block_sums_ what DrawWhole needs.
+kernels::LogitRow Sampler::Measure(std::span<const float> logits_V, float temperature) {
+  const auto vocab = static_cast<int64_t>(logits_V.size());
+  block_sums_.resize(static_cast<size_t>(Blocks(vocab)));
+  const kernels::LogitRow row =
+      kernels::LogSumExpRow(isa_, logits_V.data(), vocab, temperature, block_sums_.data());
+  if (!std::isfinite(row.log_sum_exp)) {
+    throw RunError(
+        fmt::format("cannot draw a token: the log-sum-exp of the logits at temperature {} is {}; "
+                    "the weights hold "
+                    "values that are no numbers or far too large, or the temperature is too small",
+                    temperature, row.log_sum_exp));
+  }
+  return row;
+}
+
+// From the whole vocabulary: of all weights but those of one block, only the sums are needed.
+int32_t Sampler::DrawWhole(std::span<const float> logits_V, float temperature, float max,
+                           double uniform) {
+  return Invert(uniform, block_sums_, static_cast<int64_t>(logits_V.size()),
+                [&](int64_t begin, int64_t n) {
+                  probabilities_V_.Reserve(static_cast<size_t>(kBlock));
+                  kernels::ExpRow(isa_, logits_V.data() + begin, n, temperature, max,
+                                  probabilities_V_.data());
+                  return probabilities_V_.data();
+                });
+}
+
+int32_t Sampler::DrawTruncated(std::span<const float> logits_V, const SamplingParams& params,
+                               float log_sum_exp, double uniform) {
+  const auto vocab = static_cast<int64_t>(logits_V.size());
+  probabilities_V_.Reserve(logits_V.size());
+  kernels::ExpRow(isa_, logits_V.data(), vocab, params.temperature, log_sum_exp,
+                  probabilities_V_.data());
+  Truncate(params);
+  SumBlocks();
+  return Invert(uniform, block_sums_, vocab,
+                [&](int64_t begin, int64_t) { return probabilities_V_.data() + begin; });
 }
 
 // Keskar et al., arXiv:1909.05858, section 4.1, with transformers' sign rule.
@@ -137,7 +204,8 @@ void Sampler::Truncate(const SamplingParams& params) {
   }
   double total = 0;  // of what top-p sees
   if (!top_k && params.min_p == 0) {
-    total = SumProbabilities();
+    SumBlocks();
+    total = Sum(block_sums_);
     // All tokens rarer than this together are rarer than half of what top-p cuts off: none is kept.
     least = static_cast<float>(0.5 * (1.0 - params.top_p) * total / vocab);
   }
@@ -196,44 +264,13 @@ void Sampler::KeepTopP(float p, double total) {
   }
 }
 
-double Sampler::SumProbabilities() {
+void Sampler::SumBlocks() {
   const auto vocab = static_cast<int64_t>(probabilities_V_.size());
-  block_sums_.clear();
-  double total = 0;
+  block_sums_.resize(static_cast<size_t>(Blocks(vocab)));
   for (int64_t begin = 0; begin < vocab; begin += kBlock) {
-    block_sums_.push_back(
-        BlockSum(probabilities_V_.data() + begin, std::min(kBlock, vocab - begin)));
-    total += block_sums_.back();
+    block_sums_[begin / kBlock] =
+        BlockSum(probabilities_V_.data() + begin, std::min(kBlock, vocab - begin));
   }
-  return total;
-}
-
-// The inverse of the distribution function at `uniform`, tokens in order of id: first the block,
-// then the token in it. A token of probability 0 is never drawn.
-int32_t Sampler::Invert(double uniform) {
-  const double goal = uniform * SumProbabilities();
-  size_t block = 0;   // of positive sum: the one that reaches the goal, else (by rounding) the last
-  double before = 0;  // the sum of all blocks before it
-  double sum = 0;
-  for (size_t i = 0; i < block_sums_.size(); ++i) {
-    if (block_sums_[i] > 0) {
-      block = i;
-      before = sum;
-    }
-    sum += block_sums_[i];
-    if (sum > goal) break;
-  }
-  const auto vocab = static_cast<int64_t>(probabilities_V_.size());
-  const int64_t begin = static_cast<int64_t>(block) * kBlock;
-  int32_t drawn = 0;
-  sum = before;
-  for (int64_t token = begin; token < std::min(begin + kBlock, vocab); ++token) {
-    if (probabilities_V_[token] <= 0) continue;
-    drawn = static_cast<int32_t>(token);
-    sum += probabilities_V_[token];
-    if (sum > goal) break;
-  }
-  return drawn;
 }
 
 }  // namespace hone

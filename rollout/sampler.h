@@ -9,6 +9,7 @@
 #include "common/buffer.h"
 #include "common/philox.h"
 #include "kernels/exec.h"
+#include "kernels/softmax.h"
 
 namespace hone {
 
@@ -53,12 +54,15 @@ class Sampler {
 
   std::span<const float> Penalize(std::span<const float> logits_V, float penalty,
                                   std::span<const int32_t> seen);
+  kernels::LogitRow Measure(std::span<const float> logits_V, float temperature);
+  int32_t DrawWhole(std::span<const float> logits_V, float temperature, float max, double uniform);
+  int32_t DrawTruncated(std::span<const float> logits_V, const SamplingParams& params,
+                        float log_sum_exp, double uniform);
   void Truncate(const SamplingParams& params);
   void GatherCandidates(float least);
   void KeepTopK(int32_t k);
   void KeepTopP(float p, double total);
-  double SumProbabilities();
-  int32_t Invert(double uniform);
+  void SumBlocks();
 
   kernels::Isa isa_;
   Buffer<float> penalized_V_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "every_exec.h"
 #include "kernels/isa_kernels.h"
@@ -131,16 +132,33 @@ TEST_P(LogitRowsTest, LogSumExpAndEntropyGiveTheReferencesBits) {
     LogSumExpRows(exec, logits.data(), ld, rows, v, temperature, lse.data(), nullptr);
     ExpectSameBits(expected, lse);
     for (int64_t r = 0; r < rows; ++r) {
-      lse[r] = LogSumExpRow(exec.isa, logits.data() + r * ld, v, temperature);
-    }
-    ExpectSameBits(expected, lse);
-    std::fill(entropy.begin(), entropy.end(), -1.0f);
-    for (int64_t r = 0; r < rows; ++r) {
-      lse[r] = LogSumExpRow(exec.isa, logits.data() + r * ld, v, temperature, &entropy[r]);
+      const LogitRow row = LogSumExpRow(exec.isa, logits.data() + r * ld, v, temperature, nullptr);
+      lse[r] = row.log_sum_exp, entropy[r] = row.entropy;
     }
     ExpectSameBits(expected, lse);
     ExpectSameBits(expected_entropy, entropy);
   });
+}
+
+TEST_P(LogitRowsTest, BlockSumsAreOfTheWeightsOfEachBlockOnEveryIsa) {
+  const int64_t blocks = (v + kLogitBlock - 1) / kLogitBlock;
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* row = logits.data() + r * ld;
+    std::vector<float> expected(blocks);
+    LogSumExpRow(Isa::kScalar, row, v, temperature, expected.data());
+    for (Isa isa : AvailableIsas()) {
+      std::vector<float> sums(blocks, -1.0f), weights(v);
+      const float max = LogSumExpRow(isa, row, v, temperature, sums.data()).max;
+      ExpectSameBits(expected, sums);
+      ExpRow(isa, row, v, temperature, max, weights.data());
+      EXPECT_EQ(*std::max_element(weights.begin(), weights.end()), 1);
+      for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t begin = block * kLogitBlock, end = std::min(begin + kLogitBlock, v);
+        const double sum = std::accumulate(weights.begin() + begin, weights.begin() + end, 0.0);
+        EXPECT_NEAR(sums[block], sum, 1e-5 * sum);
+      }
+    }
+  }
 }
 
 TEST_P(LogitRowsTest, LogSumExpAndEntropyAreCloseToDouble) {
@@ -161,12 +179,12 @@ TEST_P(LogitRowsTest, LogSumExpAndEntropyAreCloseToDouble) {
 TEST_P(LogitRowsTest, ProbabilitiesSumToOneAndAgreeOnEveryIsa) {
   for (int64_t r = 0; r < rows; ++r) {
     const float* row = logits.data() + r * ld;
-    const float lse = LogSumExpRow(Isa::kScalar, row, v, temperature);
+    const float lse = LogSumExpRow(Isa::kScalar, row, v, temperature, nullptr).log_sum_exp;
     std::vector<float> expected(v);
     for (int64_t j = 0; j < v; ++j) expected[j] = Exp(row[j] / temperature - lse);
     for (Isa isa : AvailableIsas()) {
       std::vector<float> p(v);
-      SoftmaxRow(isa, row, v, temperature, lse, p.data());
+      ExpRow(isa, row, v, temperature, lse, p.data());
       ExpectSameBits(expected, p);
     }
     double sum = 0;
