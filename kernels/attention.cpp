@@ -131,33 +131,26 @@ void Attention(const Exec& exec, const AttentionShape& shape, const AttentionSpa
   const int64_t d = shape.head_dim, group = shape.heads / shape.kv_heads;
   thread_local std::vector<AttentionTask> tasks;  // kept from layer to layer for its memory
   ListTasks(exec, shape, spans, num_spans, /*share=*/shape.window == 0, &tasks);
-  const auto count = static_cast<int64_t>(tasks.size()) * shape.kv_heads;
-  ParallelStrided(exec, count, [&, list = tasks.data()](int64_t index) {
-    const AttentionTask& task = list[index / shape.kv_heads];
-    const int64_t kv_head = index % shape.kv_heads;
-    int32_t last = 0;
-    for (int64_t s = task.first_span; s < task.last_span; ++s) {
-      last = std::max(last, spans[s].position + task.end - 1);
-    }
-    AttentionTile tile = {.head_dim = d,
-                          .window = shape.window,
-                          .scale = ScoreScale(shape),
-                          .softcap = shape.softcap,
-                          .page_stride = shape.kv_heads * HeadPageSize(shape),
-                          .keys = cache_k + kv_head * HeadPageSize(shape),
-                          .values = cache_v + kv_head * HeadPageSize(shape),
-                          .scratch = Scratch(TileScratch(last))};
-    ForTiles(task, kv_head, group, &tile, kernels.forward,
-             [&](int64_t s, int64_t i, int64_t head, int slot) {
-               const int64_t row = spans[s].first_row + i;
-               tile.pages[slot] = spans[s].pages;
-               tile.position[slot] = spans[s].position + static_cast<int32_t>(i);
-               tile.q[slot] = q + row * ld_q + head * d;
-               tile.out[slot] = out + row * ld_out + head * d;
-               tile.stats[slot] =
-                   stats == nullptr ? nullptr : stats + (row * shape.heads + head) * 2;
-             });
-  });
+  ForTasks(exec, tasks, shape.kv_heads, kernels.forward,
+           [&](const AttentionTask& task, int64_t kv_head, TileQueue* tiles) {
+             const AttentionTile like = {.head_dim = d,
+                                         .window = shape.window,
+                                         .scale = ScoreScale(shape),
+                                         .softcap = shape.softcap,
+                                         .page_stride = shape.kv_heads * HeadPageSize(shape),
+                                         .keys = cache_k + kv_head * HeadPageSize(shape),
+                                         .values = cache_v + kv_head * HeadPageSize(shape)};
+             ForTiles(task, kv_head, group, like, tiles,
+                      [&](AttentionTile& tile, int64_t s, int64_t i, int64_t head, int slot) {
+                        const int64_t row = spans[s].first_row + i;
+                        tile.pages[slot] = spans[s].pages;
+                        tile.position[slot] = spans[s].position + static_cast<int32_t>(i);
+                        tile.q[slot] = q + row * ld_q + head * d;
+                        tile.out[slot] = out + row * ld_out + head * d;
+                        tile.stats[slot] =
+                            stats == nullptr ? nullptr : stats + (row * shape.heads + head) * 2;
+                      });
+           });
 }
 
 }  // namespace hone::kernels

@@ -98,34 +98,32 @@ void QueryGradients(Backward* b, float* dq, int64_t ld_dq) {
   const int64_t d = b->shape.head_dim;
   thread_local std::vector<AttentionTask> tasks;  // kept from layer to layer for its memory
   ListTasks(b->exec, b->shape, b->spans, b->num_spans, /*share=*/false, &tasks);
-  const auto count = static_cast<int64_t>(tasks.size()) * b->shape.kv_heads;
-  ParallelStrided(b->exec, count, [&, list = tasks.data()](int64_t index) {
-    const AttentionTask& task = list[index / b->shape.kv_heads];
-    const AttentionSpan& span = b->spans[task.first_span];
-    const int64_t kv_head = index % b->shape.kv_heads, at = kv_head * b->HeadPage();
-    AttentionTile tile = {.head_dim = d,
-                          .window = b->shape.window,
-                          .scale = ScoreScale(b->shape),
-                          .softcap = b->shape.softcap,
-                          .page_stride = b->PageStride(),
-                          .keys = b->cache_k + at,
-                          .scratch = Scratch(TileScratch(span.position + task.end - 1)),
-                          .keys_by_row = b->keys_by_row.data() + at,
-                          .values_by_dim = b->values_by_dim.data() + at};
-    ForTiles(task, kv_head, b->Group(), &tile, b->kernels.backward_queries,
-             [&](int64_t s, int64_t i, int64_t head, int slot) {
-               const int64_t row = span.first_row + i;
-               tile.pages[slot] = span.pages;
-               tile.slots[slot] = b->used.slots[s].data();
-               tile.position[slot] = span.position + static_cast<int32_t>(i);
-               tile.q[slot] = b->q + row * b->ld_q + head * d;
-               tile.out[slot] = dq + row * ld_dq + head * d;
-               tile.forward_stats[slot] = b->stats + b->Stat(row, head) * 2;
-               tile.forward_out[slot] = b->out + row * b->ld_out + head * d;
-               tile.dout[slot] = b->dout + row * b->ld_dout + head * d;
-               tile.delta[slot] = b->delta.data() + b->Stat(row, head);
-             });
-  });
+  ForTasks(b->exec, tasks, b->shape.kv_heads, b->kernels.backward_queries,
+           [&](const AttentionTask& task, int64_t kv_head, TileQueue* tiles) {
+             const AttentionSpan& span = b->spans[task.first_span];
+             const int64_t at = kv_head * b->HeadPage();
+             const AttentionTile like = {.head_dim = d,
+                                         .window = b->shape.window,
+                                         .scale = ScoreScale(b->shape),
+                                         .softcap = b->shape.softcap,
+                                         .page_stride = b->PageStride(),
+                                         .keys = b->cache_k + at,
+                                         .keys_by_row = b->keys_by_row.data() + at,
+                                         .values_by_dim = b->values_by_dim.data() + at};
+             ForTiles(task, kv_head, b->Group(), like, tiles,
+                      [&](AttentionTile& tile, int64_t s, int64_t i, int64_t head, int slot) {
+                        const int64_t row = span.first_row + i;
+                        tile.pages[slot] = span.pages;
+                        tile.slots[slot] = b->used.slots[s].data();
+                        tile.position[slot] = span.position + static_cast<int32_t>(i);
+                        tile.q[slot] = b->q + row * b->ld_q + head * d;
+                        tile.out[slot] = dq + row * ld_dq + head * d;
+                        tile.forward_stats[slot] = b->stats + b->Stat(row, head) * 2;
+                        tile.forward_out[slot] = b->out + row * b->ld_out + head * d;
+                        tile.dout[slot] = b->dout + row * b->ld_dout + head * d;
+                        tile.delta[slot] = b->delta.data() + b->Stat(row, head);
+                      });
+           });
 }
 
 // The gradients of one page's keys and values of one kv head.

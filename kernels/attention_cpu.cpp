@@ -15,6 +15,11 @@ constexpr int kMaxQueries = 4, kAccumulators = 4;
 constexpr int kMaxQueries = 2, kAccumulators = 2;
 #endif
 
+template <int n>
+struct Count {
+  static constexpr int kValue = n;
+};
+
 // scores[q * stride + page * 16 + lane] = chain over d of rows[q][d] * keys[page][d][lane].
 // `ahead`: what is read after the keys, in pages of the same size, or null.
 template <int kQueries, int kPages>
@@ -51,27 +56,41 @@ void ScorePages(const float* const* rows, int64_t d, const float* keys, const fl
   }
 }
 
+// As many pages side by side as the registers take: one alone would wait for each fma to end.
 template <int kQueries>
 void Score(const float* const* rows, int64_t d, const float* keys, const float* ahead,
            const int32_t* pages, int64_t first_page, int64_t last_page, int64_t page_stride,
            float* scores, int64_t stride) {
   constexpr int kPages = kAccumulators / kQueries > 4 ? 4 : kAccumulators / kQueries;
+  const auto score = [&](auto count, int64_t p) {
+    ScorePages<kQueries, decltype(count)::kValue>(rows, d, keys, ahead, pages + p, page_stride,
+                                                  scores + p * 16, stride);
+  };
   int64_t p = first_page;
-  for (; p + kPages <= last_page; p += kPages) {
-    ScorePages<kQueries, kPages>(rows, d, keys, ahead, pages + p, page_stride, scores + p * 16,
-                                 stride);
+  for (; p + kPages <= last_page; p += kPages) score(Count<kPages>(), p);
+  const int64_t left = last_page - p;
+  if constexpr (kPages > 3) {
+    if (left == 3) return score(Count<3>(), p);
   }
-  for (; p < last_page; ++p) {
-    ScorePages<kQueries, 1>(rows, d, keys, ahead, pages + p, page_stride, scores + p * 16, stride);
+  if constexpr (kPages > 2) {
+    if (left == 2) return score(Count<2>(), p);
   }
+  if (left == 1) score(Count<1>(), p);
 }
+
+// Pages that are read after those at hand, and as much of them is asked for as is read of those.
+struct Ahead {
+  const float* base;  // of page 0
+  const int32_t* pages;
+  int64_t count;
+};
 
 // out[q][begin … begin + 16 kVectors) += chain over keys [first, last) of weights[q][j] *
 // values[j], `n` of the last vector's columns.
 template <int kQueries, int kVectors>
 void WeighValues(const float* weights, int64_t stride, const float* values, const int32_t* pages,
-                 int64_t page_stride, int64_t d, int64_t first, int64_t last, int64_t begin,
-                 int64_t n, float* const* out) {
+                 const Ahead& ahead, int64_t page_stride, int64_t d, int64_t first, int64_t last,
+                 int64_t begin, int64_t n, float* const* out) {
   F32x16 sum[kQueries][kVectors];
 #pragma GCC unroll 8
   for (int q = 0; q < kQueries; ++q) {
@@ -84,11 +103,15 @@ void WeighValues(const float* weights, int64_t stride, const float* values, cons
   for (int64_t j = first; j < last;) {
     const int64_t slot = j % 16, count = Smaller(16 - slot, last - j);
     const float* row = values + pages[j / 16] * page_stride + slot * d + begin;
-    for (int64_t i = 0; i < count; ++i, ++j, row += d) {
+    const float* next = j / 16 < ahead.count
+                            ? ahead.base + ahead.pages[j / 16] * page_stride + slot * d + begin
+                            : row;
+    for (int64_t i = 0; i < count; ++i, ++j, row += d, next += d) {
       F32x16 value[kVectors];
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) {
         value[v] = kVectors > 1 ? Load(row + v * 16) : LoadN(row, n);
+        __builtin_prefetch(next + v * 16, 0, 2);
       }
 #pragma GCC unroll 8
       for (int q = 0; q < kQueries; ++q) {
@@ -114,26 +137,22 @@ void WeighValues(const float* weights, int64_t stride, const float* values, cons
 
 template <int kQueries>
 void WeighAllColumns(const float* weights, int64_t stride, const float* values,
-                     const int32_t* pages, int64_t page_stride, int64_t d, int64_t first,
-                     int64_t last, float* const* out) {
+                     const int32_t* pages, const Ahead& ahead, int64_t page_stride, int64_t d,
+                     int64_t first, int64_t last, float* const* out) {
   constexpr int kVectors = kAccumulators / kQueries > 4 ? 4 : kAccumulators / kQueries;
   if (first >= last) return;
   int64_t begin = 0;
   for (; begin + kVectors * 16 <= d; begin += kVectors * 16) {
-    WeighValues<kQueries, kVectors>(weights, stride, values, pages, page_stride, d, first, last,
-                                    begin, 16, out);
+    WeighValues<kQueries, kVectors>(weights, stride, values, pages, ahead, page_stride, d, first,
+                                    last, begin, 16, out);
   }
   for (; begin < d; begin += 16) {
-    WeighValues<kQueries, 1>(weights, stride, values, pages, page_stride, d, first, last, begin,
-                             Smaller(16, d - begin), out);
+    WeighValues<kQueries, 1>(weights, stride, values, pages, ahead, page_stride, d, first, last,
+                             begin, Smaller(16, d - begin), out);
   }
 }
 
 // Queries [first, last) in groups of 8, 4, 2 and 1: body(Count<size>(), first of the group).
-template <int n>
-struct Count {
-  static constexpr int kQueries = n;
-};
 template <class Body>
 HONE_SIMD void ForGroups(int first, int last, const Body& body) {
   for (int i = first; i < last;) {
@@ -202,9 +221,9 @@ void ScoreTile(const AttentionTile& tile, const float* const* rows, const PageLi
                float* scores, int64_t stride) {
   const auto score = [&](int first, int last, int64_t first_page, int64_t last_page) {
     ForGroups(first, last, [&](auto count, int i) {
-      Score<decltype(count)::kQueries>(rows + i, tile.head_dim, keys.base, keys.ahead,
-                                       keys.lists[i], first_page, last_page, tile.page_stride,
-                                       scores + i * stride, stride);
+      Score<decltype(count)::kValue>(rows + i, tile.head_dim, keys.base, keys.ahead, keys.lists[i],
+                                     first_page, last_page, tile.page_stride, scores + i * stride,
+                                     stride);
     });
   };
   const int64_t shared = tile.shared_pages;
@@ -225,9 +244,13 @@ void WeighTile(const AttentionTile& tile, const float* weights, int64_t stride,
   }
   const auto weigh = [&](int first, int last, int64_t first_key, int64_t last_key) {
     ForGroups(first, last, [&](auto count, int i) {
-      WeighAllColumns<decltype(count)::kQueries>(weights + i * stride, stride, values.base,
-                                                 values.lists[i], tile.page_stride, tile.head_dim,
-                                                 first_key, last_key, tile.out + i);
+      const bool known = tile.next != nullptr && i < tile.next->queries;
+      const Ahead ahead =
+          known ? Ahead{tile.next->keys, tile.next->pages[i], PagesSeen(*tile.next, i + 1)}
+                : Ahead{nullptr, nullptr, 0};
+      WeighAllColumns<decltype(count)::kValue>(weights + i * stride, stride, values.base,
+                                               values.lists[i], ahead, tile.page_stride,
+                                               tile.head_dim, first_key, last_key, tile.out + i);
     });
   };
   const int64_t shared = tile.shared_pages * 16;
