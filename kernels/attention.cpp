@@ -62,17 +62,26 @@ void ListTasks(const Exec& exec, const AttentionShape& shape, const AttentionSpa
 void WriteKv(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
              int64_t num_spans, const float* k, const float* v, int64_t ld, float* cache_k,
              float* cache_v) {
+  const auto transpose = HONE_ISA_KERNELS(exec.isa, kMatmul).transpose;
   const int64_t d = shape.head_dim;
   ParallelFor(exec, num_spans, 1, [&](int64_t begin, int64_t end) {
     for (int64_t s = begin; s < end; ++s) {
-      for (int32_t i = 0; i < spans[s].rows; ++i) {
+      for (int32_t i = 0, n; i < spans[s].rows; i += n) {  // the rows of a page together
         const int32_t position = spans[s].position + i, slot = position % kPagePositions;
+        n = std::min(kPagePositions - slot, spans[s].rows - i);
         const int64_t row = (spans[s].first_row + i) * ld;
         for (int64_t head = 0; head < shape.kv_heads; ++head) {
           const int64_t at = HeadPage(shape, spans[s].pages[position / kPagePositions], head);
-          const float* key = k + row + head * d;
-          for (int64_t j = 0; j < d; ++j) cache_k[at + j * kPagePositions + slot] = key[j];
-          std::copy_n(v + row + head * d, d, cache_v + at + slot * d);
+          const float *key = k + row + head * d, *value = v + row + head * d;
+          float* column = cache_k + at + slot;
+          if (n == 1) {
+            for (int64_t j = 0; j < d; ++j) column[j * kPagePositions] = key[j];
+          } else {
+            transpose(key, ld, n, d, column, kPagePositions);
+          }
+          for (int32_t r = 0; r < n; ++r) {
+            std::copy_n(value + r * ld, d, cache_v + at + (slot + r) * d);
+          }
         }
       }
     }

@@ -1,8 +1,8 @@
 // The backward in three passes, each over tasks that write disjoint outputs: transposed copies of
 // the pages in use; for each query its gradient (keys in order); for each page the gradients of its
-// keys and values (spans, rows and heads in order). The probabilities are computed anew in both of
-// the last two: cheaper than to keep them, and no sum crosses threads. Dao, "FlashAttention-2",
-// arXiv:2307.08691, 3.2.
+// keys and values (spans, rows and heads in order). The weights (probabilities and gradients by
+// scores) go from the second pass to the third where they are few enough to stay in a cache; else
+// the third computes them anew. Dao, "FlashAttention-2", arXiv:2307.08691, 3.2.
 #include <algorithm>
 #include <vector>
 
@@ -47,6 +47,35 @@ PagesInUse FindPages(const AttentionSpan* spans, int64_t num_spans) {
   return used;
 }
 
+// At most so many weights are kept, of each kind.
+constexpr int64_t kMostKept = int64_t{2} << 20;
+
+// Where the weights of each span's queries by the keys of each of its pages lie, of one kv head;
+// those of a head follow `head_size` floats behind the one before.
+struct KeptWeights {
+  std::vector<std::vector<int64_t>> pages;  // of each span: where the span's row 0 would stand
+  int64_t head_size = 0;
+};
+
+// The first row of a span that sees a page of its.
+int32_t FirstRow(const AttentionSpan& span, int64_t page_of_span) {
+  return std::max(0, static_cast<int32_t>(page_of_span * kPagePositions) - span.position);
+}
+
+KeptWeights PlaceWeights(const AttentionSpan* spans, const PagesInUse& used, int64_t group) {
+  KeptWeights kept;
+  const int64_t row_size = group * kPagePositions;
+  for (size_t s = 0; s < used.slots.size(); ++s) {
+    auto& pages = kept.pages.emplace_back();
+    for (size_t i = 0; i < used.slots[s].size(); ++i) {
+      const int64_t first = FirstRow(spans[s], static_cast<int64_t>(i));
+      pages.push_back(kept.head_size - first * row_size);
+      kept.head_size += (spans[s].rows - first) * row_size;
+    }
+  }
+  return kept;
+}
+
 // All that the passes share.
 struct Backward {
   const Exec& exec;
@@ -64,21 +93,22 @@ struct Backward {
   Buffer<float>& keys_by_row;    // [slot][kv_head][16][head_dim]
   Buffer<float>& values_by_dim;  // [slot][kv_head][head_dim][16]
   Buffer<float>& delta;          // [t, heads]
+  KeptWeights kept;
+  Buffer<float>&p, &ds;  // empty: none are kept
 
   int64_t HeadPage() const { return kPagePositions * shape.head_dim; }
   int64_t PageStride() const { return shape.kv_heads * HeadPage(); }
   int64_t Group() const { return shape.heads / shape.kv_heads; }
   int64_t Stat(int64_t row, int64_t head) const { return row * shape.heads + head; }
-};
-
-void Transpose(const float* source, int64_t rows, int64_t columns, float* target) {
-  for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = 0; j < columns; ++j) target[j * rows + i] = source[i * columns + j];
+  // Of a row's first head among those of a kv head, in `kept`.
+  int64_t KeptRow(int64_t i, int64_t kv_head) const {
+    return kv_head * kept.head_size + i * Group() * kPagePositions;
   }
-}
+};
 
 void TransposePages(Backward* b) {
   const auto slots = static_cast<int64_t>(b->used.page_of_slot.size());
+  const auto transpose = HONE_ISA_KERNELS(b->exec.isa, kMatmul).transpose;
   b->keys_by_row.Reserve(slots * b->PageStride());
   b->values_by_dim.Reserve(slots * b->PageStride());
   ParallelFor(b->exec, slots, 1, [&](int64_t begin, int64_t end) {
@@ -86,8 +116,10 @@ void TransposePages(Backward* b) {
       for (int64_t head = 0; head < b->shape.kv_heads; ++head) {
         const int64_t at = b->used.page_of_slot[slot] * b->PageStride() + head * b->HeadPage();
         const int64_t to = slot * b->PageStride() + head * b->HeadPage(), d = b->shape.head_dim;
-        Transpose(b->cache_k + at, d, kPagePositions, b->keys_by_row.data() + to);
-        Transpose(b->cache_v + at, kPagePositions, d, b->values_by_dim.data() + to);
+        transpose(b->cache_k + at, kPagePositions, d, kPagePositions, b->keys_by_row.data() + to,
+                  d);
+        transpose(b->cache_v + at, d, kPagePositions, d, b->values_by_dim.data() + to,
+                  kPagePositions);
       }
     }
   });
@@ -109,7 +141,9 @@ void QueryGradients(Backward* b, float* dq, int64_t ld_dq) {
                                          .page_stride = b->PageStride(),
                                          .keys = b->cache_k + at,
                                          .keys_by_row = b->keys_by_row.data() + at,
-                                         .values_by_dim = b->values_by_dim.data() + at};
+                                         .values_by_dim = b->values_by_dim.data() + at,
+                                         .p = b->p.data(),
+                                         .ds = b->ds.data()};
              ForTiles(task, kv_head, b->Group(), like, tiles,
                       [&](AttentionTile& tile, int64_t s, int64_t i, int64_t head, int slot) {
                         const int64_t row = span.first_row + i;
@@ -122,6 +156,10 @@ void QueryGradients(Backward* b, float* dq, int64_t ld_dq) {
                         tile.forward_out[slot] = b->out + row * b->ld_out + head * d;
                         tile.dout[slot] = b->dout + row * b->ld_dout + head * d;
                         tile.delta[slot] = b->delta.data() + b->Stat(row, head);
+                        if (b->p.empty()) return;
+                        tile.kept_pages[slot] = b->kept.pages[s].data();
+                        tile.kept_row[slot] =
+                            b->KeptRow(i, kv_head) + (head - kv_head * b->Group()) * kPagePositions;
                       });
            });
 }
@@ -141,11 +179,17 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
   for (const auto& [s, page_of_span] : b.used.views[slot]) {
     const AttentionSpan& span = b.spans[s];
     const auto first_key = static_cast<int32_t>(page_of_span * kPagePositions);
-    for (int32_t i = std::max(0, first_key - span.position); i < span.rows; ++i) {
+    for (int32_t i = FirstRow(span, page_of_span); i < span.rows; ++i) {
       const int32_t first_seen = FirstKey(b.shape.window, span.position + i) - first_key;
       if (first_seen >= kPagePositions) break;  // the window has left the page behind
       const int64_t row = span.first_row + i;
       for (int64_t head = kv_head * b.Group(); head < (kv_head + 1) * b.Group(); ++head) {
+        if (block.queries == 0 && !b.p.empty()) {
+          const int64_t at = b.kept.pages[s][page_of_span] + b.KeptRow(i, kv_head) +
+                             (head - kv_head * b.Group()) * kPagePositions;
+          block.p = b.p.data() + at;
+          block.ds = b.ds.data() + at;
+        }
         const int n = block.queries++;
         block.first[n] = std::max(0, first_seen);
         block.visible[n] = std::min(kPagePositions, span.position + i - first_key + 1);
@@ -158,6 +202,9 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
         block.queries = 0;
       }
     }
+    if (b.p.empty() || block.queries == 0) continue;
+    b.kernels.backward_keys(block);  // the next span's weights lie elsewhere
+    block.queries = 0;
   }
   if (block.queries > 0) b.kernels.backward_keys(block);
 }
@@ -169,7 +216,7 @@ void AttentionBackward(const Exec& exec, const AttentionShape& shape, const Atte
                        const float* cache_v, const float* out, int64_t ld_out, const float* stats,
                        const float* dout, int64_t ld_dout, float* dq, int64_t ld_dq, float* grad_k,
                        float* grad_v) {
-  thread_local Buffer<float> keys_by_row, values_by_dim, delta;  // kept from layer to layer
+  thread_local Buffer<float> keys_by_row, values_by_dim, delta, p, ds;  // kept from layer to layer
   Backward b = {.exec = exec,
                 .kernels = HONE_ISA_KERNELS(exec.isa, kAttention),
                 .shape = shape,
@@ -187,7 +234,15 @@ void AttentionBackward(const Exec& exec, const AttentionShape& shape, const Atte
                 .used = FindPages(spans, num_spans),
                 .keys_by_row = keys_by_row,
                 .values_by_dim = values_by_dim,
-                .delta = delta};
+                .delta = delta,
+                .kept = {},
+                .p = p,
+                .ds = ds};
+  if (shape.window == 0) b.kept = PlaceWeights(spans, b.used, b.Group());
+  const int64_t weights = b.kept.head_size * shape.kv_heads;
+  for (auto* buffer : {&p, &ds}) {
+    buffer->Reserve(weights <= kMostKept ? static_cast<size_t>(weights) : 0);
+  }
   int64_t t = 0;
   for (int64_t s = 0; s < num_spans; ++s) {
     t = std::max<int64_t>(t, spans[s].first_row + spans[s].rows);

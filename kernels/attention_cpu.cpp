@@ -375,9 +375,13 @@ void BackwardQueries(const AttentionTile& tile) {
     for (int64_t j = FirstSeen(tile, q) / 16 * 16; j < n; j += 16) {
       float* score = scores + q * stride + j;
       const F32x16 dp_j = Load(dp + q * stride + j);
-      Store(
-          score,
-          GradOfScores(Load(score), dp_j, tile.scale, tile.softcap, max, inv_sum, delta, n - j).ds);
+      const ScoreGrad grad =
+          GradOfScores(Load(score), dp_j, tile.scale, tile.softcap, max, inv_sum, delta, n - j);
+      Store(score, grad.ds);
+      if (tile.kept_pages[q] == nullptr) continue;
+      const int64_t at = tile.kept_pages[q][j / 16] + tile.kept_row[q];
+      Store(tile.p + at, grad.p);
+      Store(tile.ds + at, grad.ds);
     }
   }
   WeighTile(tile, scores, stride, {tile.keys_by_row, tile.slots});
@@ -457,6 +461,11 @@ void KeyWeights(const AttentionKeyBlock& block, int first, float* p, float* ds) 
 }
 
 void BackwardKeys(const AttentionKeyBlock& block) {
+  if (block.p != nullptr) {
+    AddOuterPage(block.ds, block.q, block.queries, block.head_dim, block.grad_k);
+    AddOuterPage(block.p, block.dout, block.queries, block.head_dim, block.grad_v);
+    return;
+  }
   float p[kKeyQueries * 16], ds[kKeyQueries * 16];
   int i = 0;
   for (; i + kMaxQueries <= block.queries; i += kMaxQueries) {

@@ -141,6 +141,11 @@ struct AttentionTile {
   const int32_t* slots[kQueryTile] = {};  // of the sequence's pages in the transposed copies
   const float* keys_by_row = nullptr;     // [slot][kv_head][16][head_dim], the kv head's part
   const float* values_by_dim = nullptr;   // [slot][kv_head][head_dim][16]
+  // Where the query's weights by the keys of page i are kept: at kept_pages[i] + kept_row in both
+  // p and ds; kept_pages is null where they are not.
+  float *p = nullptr, *ds = nullptr;
+  const int64_t* kept_pages[kQueryTile] = {};
+  int64_t kept_row[kQueryTile] = {};
 };
 constexpr int64_t TileScratch(int64_t last_position) {
   return kQueryTile * 2 * (last_position / 16 * 16 + 16);
@@ -163,6 +168,8 @@ struct AttentionKeyBlock {
   int32_t first[kKeyQueries] = {}, visible[kKeyQueries] = {};
   const float *q[kKeyQueries] = {}, *dout[kKeyQueries] = {}, *stats[kKeyQueries] = {};
   float delta[kKeyQueries] = {};
+  // The queries' weights by the keys, [query][16], where backward_queries kept them; else null.
+  const float *p = nullptr, *ds = nullptr;
 };
 
 struct AttentionKernels {
