@@ -47,8 +47,8 @@ PagesInUse FindPages(const AttentionSpan* spans, int64_t num_spans) {
   return used;
 }
 
-// At most so many weights are kept, of each kind.
-constexpr int64_t kMostKept = int64_t{2} << 20;
+// At most so many weights are kept, of each kind (16 MiB): beyond, it is faster to compute them.
+constexpr int64_t kMostKept = int64_t{4} << 20;
 
 // Where the weights of each span's queries by the keys of each of its pages lie, of one kv head;
 // those of a head follow `head_size` floats behind the one before.
