@@ -125,35 +125,63 @@ void FewRows(const MatmulBlock& block) {
   }
 }
 
+// Parts of panels, `depth` steps long and `stride` floats apart, that are asked for while others
+// are passed: eighths of a part at a time, which are as many lines in four steps.
+class PanelsAhead {
+ public:
+  PanelsAhead(const float* panels, int64_t stride, int64_t depth, int64_t columns)
+      : panels_(panels), stride_(stride), depth_(depth) {
+    if (panels == nullptr || depth == 0) return;
+    left_ = 8 * ((Larger(columns * depth, kLeastAhead) + 32 * depth - 1) / (32 * depth));
+  }
+
+  // Up to `most` of them, and where the next begin.
+  int64_t Lines(int64_t most) const { return Smaller(most, Smaller(left_, 8 - asked_ % 8)); }
+  const float* Next(int64_t lines) {
+    const float* at = panels_ + asked_ / 8 * stride_ + asked_ % 8 * 4 * depth_;
+    asked_ += lines;
+    left_ -= lines;
+    return at;
+  }
+
+ private:
+  const float* panels_;
+  int64_t stride_, depth_, asked_ = 0, left_ = 0;
+};
+
+// What follows the steps from `begin` on of the panels of columns [group, end).
+PanelsAhead AheadOf(const MatmulBlock& block, int64_t group, int64_t end, int64_t begin,
+                    int64_t most_depth) {
+  const int64_t depth = Smaller(most_depth, block.k - begin), first = Smaller(most_depth, block.k);
+  const int64_t stride = block.panel_stride;
+  if (begin + depth < block.k) {
+    const float* deeper = block.panels + group / 32 * stride + (begin + depth) * 32;
+    return {deeper, stride, Smaller(most_depth, block.k - begin - depth), end - group};
+  }
+  if (end == block.columns) return {block.next, depth * 32, depth, end - group};
+  return {block.panels + end / 32 * stride, stride, first, end - group};
+}
+
 // While rows pass panels, the next panels come, about as fast as they are needed.
 void Block(const MatmulBlock& block) {
   if (block.rows <= kMostTileRows) return FewRows(block);
   const Order order = OrderFor(block.rows);
   const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
-  const auto panels = [&](int64_t column) {
-    return block.panels + column / 32 * block.panel_stride;
-  };
+  const int64_t most_lines = Smaller(4, (4 * kTileVectors + tiles - 1) / tiles);
   for (int64_t group = 0; group < block.columns; group += order.columns) {
     const int64_t end = Smaller(group + order.columns, block.columns);
     for (int64_t begin = 0; begin < block.k || begin == 0; begin += order.depth) {
       const int64_t depth = Smaller(order.depth, block.k - begin);
-      const float* next = begin + depth < block.k ? panels(group) + (begin + depth) * 32
-                          : end < block.columns   ? panels(end)
-                                                  : block.next;
-      const float* const next_end =
-          next == nullptr ? next : next + Larger((end - group) * depth, kLeastAhead);
-      const int64_t lines = Smaller(4, (4 * kTileVectors + tiles - 1) / tiles);  // in four steps
+      PanelsAhead ahead = AheadOf(block, group, end, begin, order.depth);
       for (int64_t n = 0; n < tiles; ++n) {
         const int64_t row = block.rows * n / tiles, count = block.rows * (n + 1) / tiles - row;
-        const int64_t ahead = next < next_end ? lines : 0;
-        const TileFunction whole = TileFor(count, ahead);
         for (int64_t column = group; column < end; column += kTileColumns) {
           Tile tile = TileOf(block, row, column, begin, depth);
           if (column + kTileColumns <= end) {
-            tile.ahead = next;
+            const int64_t lines = ahead.Lines(most_lines);
+            tile.ahead = ahead.Next(lines);
             tile.next_c = tile.c + count * tile.ldc;
-            next += depth / 4 * ahead * 16;
-            whole(tile);
+            TileFor(count, lines)(tile);
             continue;
           }
           for (int64_t left = column; left < end; left += kNarrowVectors * 16) {
