@@ -90,7 +90,7 @@ struct OptimizerSection {
 struct LearnerSection {
   // Groups are put together to forwards and backwards of so many rows: enough for the full speed of
   // the products, few enough that a layer's activations stay in a cache.
-  int64_t micro_batch_tokens = 1024;
+  int64_t micro_batch_tokens = 1536;
   // A group of more rows is cut; from here on the gradient's rounding depends on the cut.
   int64_t max_group_tokens = 16384;
   // Memory for activations that rollout workers of this process keep for the learner, which then

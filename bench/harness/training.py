@@ -19,7 +19,7 @@ class Work:
     new_tokens: int
     prompt_tokens: int = 32
     steps: int = 6
-    micro_batch_tokens: int = 1024  # rows of one forward and backward; hone's default
+    micro_batch_tokens: int = 1536  # rows of one forward and backward; hone's default
 
 
 @dataclass

@@ -96,7 +96,7 @@ OrderedJson Measure(const LearnerFlags& flags) {
   const Groups groups = RandomGroups(flags, model.config.vocab_size);
   std::vector<int32_t> use(groups.groups.size());
   for (size_t g = 0; g < use.size(); ++g) use[g] = static_cast<int32_t>(g);
-  constexpr int64_t kRows = 1024;  // learner.micro_batch_tokens by default
+  constexpr int64_t kRows = 1536;  // learner.micro_batch_tokens by default
   const std::vector<PackedBatch> batches = Pack(groups.groups, use, kRows);
   int32_t rows = 0, pages = 0;
   size_t targets = 0;
