@@ -124,7 +124,7 @@ void PackedWeights::Pack(const kernels::Exec& exec, PackedModel* model) {
   } else {
     const auto size = static_cast<size_t>(layout_.size);
     model->rounded.Reserve(size);
-    RoundMatrices(layout_, {weights_, size}, type_, exec.pool, model->rounded.span());
+    RoundMatrices(layout_, {weights_, size}, exec.pool, model->rounded.span());
     model->data = model->rounded.data();
     PackAll(exec, model, &model->bf16_pairs);
   }

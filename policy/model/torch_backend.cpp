@@ -162,7 +162,7 @@ void TorchBackend::SetWeights(std::shared_ptr<const Weights> weights) {
     const float* data = weights_->data.data();
     if (bf16_) {
       rounded_.Reserve(weights_->data.size());
-      RoundMatrices(layout_, weights_->data, FloatType::kBf16, &pool_, rounded_.span());
+      RoundMatrices(layout_, weights_->data, &pool_, rounded_.span());
       data = rounded_.data();
     }
     for (const TensorSpec& spec : layout_.tensors) {

@@ -12,7 +12,7 @@ namespace {
 std::shared_ptr<const Weights> Rounded(const WeightsLayout& layout, const Weights& weights) {
   ThreadPool pool(2);
   Buffer<float> data(weights.data.size());
-  RoundMatrices(layout, weights.data, FloatType::kBf16, &pool, data.span());
+  RoundMatrices(layout, weights.data, &pool, data.span());
   return MakeWeights(layout, std::move(data), 1);
 }
 
