@@ -5,6 +5,7 @@
 
 #include "common/buffer.h"
 #include "common/error.h"
+#include "learner/policy_folder.h"
 
 namespace hone {
 namespace {
@@ -61,12 +62,8 @@ RolloutWorker::RolloutWorker(std::shared_ptr<Ring> ring, const std::string& iden
 
 void RolloutWorker::SetUp() {
   const RunOptions& options = ring().options;
-  BackendOptions backend;
-  backend.name = options.config.policy.backend;
-  backend.device = options.config.policy.device;
-  backend.threads = options.threads;
   const ModelFolder& model = ring().model;
-  backend_ = MakeBackend(backend, model.config);
+  backend_ = MakePolicyBackend(options.config.policy, model.config, options.threads);
   engine_ = std::make_unique<Engine>(*backend_, model.tokenizer.get(),
                                      Params(options.config, model.generation), Limits(options));
   link().Send(Credit{Capacity(options.config.rollout)});

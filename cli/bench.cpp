@@ -130,7 +130,8 @@ void RunBench(const BenchFlags& flags) {
                  {"prompt_tokens", flags.prompt_tokens},
                  {"new_tokens", flags.decode ? flags.new_tokens : 1},
                  {"runs", flags.runs},
-                 {"backend", flags.policy.backend}});
+                 {"backend", flags.policy.backend},
+                 {"dtype", flags.policy.dtype}});
   }
 }
 

@@ -45,6 +45,7 @@ void VisitConfig(Command command, Config& c, Visitor&& visitor) {
   visitor.Field("model", c.policy.model, Required());
   visitor.Field("backend", c.policy.backend, OneOf({"exact", "torch"}));
   visitor.Field("device", c.policy.device, OneOf({"cpu", "cuda"}));
+  visitor.Field("dtype", c.policy.dtype, OneOf({"f32", "bf16"}));
   visitor.Field("context_length", c.policy.context_length, AtLeast(0));
 
   visitor.Section("data");

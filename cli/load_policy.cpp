@@ -12,6 +12,10 @@ void AddPolicyFlags(CLI::App& command, PolicyFlags* flags) {
   command.add_option("--backend", flags->backend, "exact or torch")->capture_default_str();
   command.add_option("--device", flags->device, "cpu, or cuda with --backend torch")
       ->capture_default_str();
+  command
+      .add_option("--dtype", flags->dtype,
+                  "f32, or bf16: matrices are rounded to it, arithmetic is in fp32")
+      ->capture_default_str();
   command.add_option("--threads", flags->threads, "0: all cores; changes no bit of any result")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
@@ -31,6 +35,7 @@ LoadedPolicy LoadPolicy(const PolicyFlags& flags) {
   BackendOptions options;
   options.name = flags.backend;
   options.device = flags.device;
+  options.dtype = flags.dtype;
   options.threads = flags.threads;
   options.float64 = flags.float64;
   policy.backend = MakeBackend(options, policy.folder.config);

@@ -16,11 +16,12 @@
 
 namespace hone {
 
-// --model, --backend, --device, --threads, --float64, --context-length.
+// --model, --backend, --device, --dtype, --threads, --float64, --context-length.
 struct PolicyFlags {
   std::string model;
   std::string backend = "exact";
   std::string device = "cpu";
+  std::string dtype = "f32";
   int threads = 0;
   bool float64 = false;
   int64_t context_length = 0;

@@ -117,6 +117,7 @@ HeldOut Examine(const Quickstart& q, const RunConfig& train, const fs::path& mod
   const LoadedPolicy policy = LoadPolicy({.model = model_path.string(),
                                           .backend = train.config.policy.backend,
                                           .device = train.config.policy.device,
+                                          .dtype = train.config.policy.dtype,
                                           .threads = q.threads});
   const ModelFolder& model = policy.folder;
   ChatPrompts chat(model.path, std::nullopt);  // its prompts are texts

@@ -20,6 +20,7 @@ struct PolicySection {
   std::string model;              // a Hugging Face folder
   std::string backend = "exact";  // "exact" or "torch"
   std::string device = "cpu";
+  std::string dtype = "f32";   // of matrices in use: "f32" or "bf16"; fp32 is what is trained
   int64_t context_length = 0;  // positions that a sequence may have; 0: the model's own number
 };
 

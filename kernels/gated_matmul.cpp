@@ -24,22 +24,25 @@ void MatmulGated(const Exec& exec, Gate activation, const float* a, int64_t lda,
       const int64_t left = unit.panel + unit.panels - panel, column = panel * kPanel;
       const int64_t columns = std::min(std::min(left, kPanels) * kPanel, f - column);
       float* out = gate_up_T2F + unit.row * ld + column;
-      const float* up_panels = up.panels + panel * up.k * kPanel;
+      const PackedMatrix gate_part = FromPanel(gate, panel), up_part = FromPanel(up, panel);
       MatmulBlock block = {.a = a + unit.row * lda,
                            .lda = lda,
                            .rows = unit.rows,
-                           .panels = gate.panels + panel * gate.k * kPanel,
-                           .panel_stride = gate.k * kPanel,
+                           .panels = gate_part.panels,
+                           .bf16_pairs = gate_part.bf16_pairs,
+                           .panel_stride = PanelStride(gate),
                            .k = gate.k,
                            .columns = columns,
                            .c = out,
                            .ldc = ld,
                            .bias = bias_2F == nullptr ? nullptr : bias_2F + column,
                            .from = nullptr,
-                           .next = up_panels};
+                           .next = MemoryOf(up_part),
+                           .scratch = UnpackScratch(matmul, gate)};
       matmul.block(block);
-      block.next = block.panels + kPanels * gate.k * kPanel;
-      block.panels = up_panels;
+      block.next = MemoryOf(FromPanel(gate_part, kPanels));
+      block.panels = up_part.panels;
+      block.bf16_pairs = up_part.bf16_pairs;
       block.c = out + f;
       if (bias_2F != nullptr) block.bias += f;
       matmul.block(block);

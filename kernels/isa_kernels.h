@@ -13,14 +13,16 @@ namespace hone::kernels {
 struct MatmulBlock {
   const float* a;
   int64_t lda, rows;
-  const float* panels;   // the first of them
-  int64_t panel_stride;  // floats from one to the next
-  int64_t k, columns;    // the last panel may be partly used
+  const float* panels;         // the first of them
+  const uint32_t* bf16_pairs;  // in place of them
+  int64_t panel_stride;        // floats, or words, from one to the next
+  int64_t k, columns;          // the last panel may be partly used
   float* c;
   int64_t ldc;
   const float* bias;  // [columns] or null
   const float* from;  // what the chains start from, rows of ldc, may be c; null: 0
-  const float* next;  // what is likely read after the panels, and asked for ahead; or null
+  const void* next;   // what is likely read after the panels, and asked for ahead; or null
+  float* scratch;     // MatmulKernels::scratch floats, with bf16_pairs
 };
 // The same with b [k, columns] as it lies in memory, in rows of ldb: it is packed on the way.
 struct MatmulRowsBlock {
@@ -45,7 +47,7 @@ struct GradWeightBlock {
 };
 struct MatmulKernels {
   int64_t tile_rows;
-  int64_t scratch;  // floats that rows_block and grad_weight need
+  int64_t scratch;  // floats that rows_block, grad_weight, and block with bf16_pairs need
   // source [t, columns] in rows of ld to [columns][stride].
   void (*transpose)(const float* source, int64_t ld, int64_t t, int64_t columns, float* to,
                     int64_t stride);
@@ -53,6 +55,8 @@ struct MatmulKernels {
   // zeros.
   void (*pack_rows)(const float* x, int64_t ld, int64_t rows, int64_t columns, float* panels,
                     int64_t stride);
+  // A panel [k][32] of numbers of bf16 to words, a pair of steps in each.
+  void (*pack_pairs)(const float* panel, int64_t k, uint32_t* pairs);
   // sums[i] += x[i][0] + x[i][1] + …, a chain, of n rows of t elements.
   void (*row_sums)(const float* x, int64_t ld, int64_t n, int64_t t, float* sums);
   void (*block)(const MatmulBlock&);

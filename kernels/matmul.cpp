@@ -40,6 +40,21 @@ PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int6
   return {.k = k, .n = n, .panels = panels};
 }
 
+PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
+                            uint32_t* pairs) {
+  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
+  const int64_t stride = PackedPairs(kPanel, k);
+  ParallelFor(exec, CeilDiv(n, kPanel), 1, [&](int64_t begin, int64_t end) {
+    float* panel = Scratch(k * kPanel);
+    for (int64_t p = begin; p < end; ++p) {
+      PackTransposed({nullptr, exec.isa}, w_NK + p * kPanel * k, std::min(kPanel, n - p * kPanel),
+                     k, panel);
+      kernels.pack_pairs(panel, k, pairs + p * stride);
+    }
+  });
+  return {.k = k, .n = n, .bf16_pairs = pairs};
+}
+
 void PackRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t n, int64_t k,
               int64_t row, float* panels) {
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
@@ -62,18 +77,21 @@ void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const Pack
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
   ForUnits(exec, m, b.n, kernels.tile_rows, kMostRows, [&](const MatmulUnit& unit) {
     const int64_t column = unit.panel * kPanel, at = unit.row * ldc + column;
+    const PackedMatrix part = FromPanel(b, unit.panel);
     kernels.block({.a = a + unit.row * lda,
                    .lda = lda,
                    .rows = unit.rows,
-                   .panels = b.panels + unit.panel * b.k * kPanel,
-                   .panel_stride = b.k * kPanel,
+                   .panels = part.panels,
+                   .bf16_pairs = part.bf16_pairs,
+                   .panel_stride = PanelStride(b),
                    .k = b.k,
                    .columns = std::min(unit.panels * kPanel, b.n - column),
                    .c = c + at,
                    .ldc = ldc,
                    .bias = bias == nullptr ? nullptr : bias + column,
                    .from = from == nullptr ? nullptr : from + at,
-                   .next = b.panels + (unit.panel + unit.panels) * b.k * kPanel});
+                   .next = MemoryOf(FromPanel(part, unit.panels)),
+                   .scratch = UnpackScratch(kernels, b)});
   });
 }
 

@@ -12,20 +12,32 @@ namespace hone::kernels {
 
 inline constexpr int64_t kPanel = 32;  // columns of a packed panel
 
-// The right-hand side B [k, n] of a product, in panels of 32 columns: panel p is [k][32], columns
-// past n zero. The memory is another's, so that many matrices can lie in one piece.
+// The right-hand side B [k, n] of a product, in panels of 32 columns, columns past n zero. Panel p
+// is [k][32] floats; or, of numbers of bf16, [k / 2 rounded up][32] words, a pair of steps of k in
+// each: (2 i, column) in the lower half, (2 i + 1, column) in the upper. The product is that of the
+// floats they stand for. The memory is another's, so that many matrices can lie in one piece.
 struct PackedMatrix {
   int64_t k = 0, n = 0;
-  const float* panels = nullptr;  // aligned to 64 bytes
+  const float* panels = nullptr;         // aligned to 64 bytes
+  const uint32_t* bf16_pairs = nullptr;  // in place of them, aligned likewise
 };
 
-// Floats that the panels of a matrix take.
+// Floats that the panels of a matrix take; words that they take in pairs of bf16.
 inline int64_t PackedSize(int64_t n, int64_t k) { return (n + kPanel - 1) / kPanel * kPanel * k; }
+inline int64_t PackedPairs(int64_t n, int64_t k) { return PackedSize(n, (k + 1) / 2); }
+// Floats, or words, from one panel to the next.
+inline int64_t PanelStride(const PackedMatrix& b) {
+  return kPanel * (b.bf16_pairs == nullptr ? b.k : (b.k + 1) / 2);
+}
 
 // B[i][j] = w[j][i]: packs a linear layer's weight w [n, k] for  y = x wᵀ  into `panels`, of
 // PackedSize(n, k).
 PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
                             float* panels);
+// The same of numbers of bf16 (floats whose lower 16 bits are zero) into `pairs`, of
+// PackedPairs(n, k).
+PackedMatrix PackTransposed(const Exec& exec, const float* w_NK, int64_t n, int64_t k,
+                            uint32_t* pairs);
 
 // B[row + i][j] = x[i][j] for `rows` rows of x [rows, n], row stride ld: packs some rows of a B
 // [k, n] that lies as it is. Other rows may be packed at the same time.

@@ -26,7 +26,7 @@ HONE_SIMD Order OrderFor(int64_t rows) {
 }
 // Floats that are asked for ahead at least, where a block is smaller.
 constexpr int64_t kLeastAhead = 16384;
-// Floats that a tile of few rows asks ahead for.
+// Words that a tile of few rows asks ahead for.
 constexpr int64_t kFewAhead = 2048;
 
 // The size of parts of `size` that are about equal, each at most `most`.
@@ -35,7 +35,8 @@ HONE_SIMD int64_t EvenPart(int64_t size, int64_t most) {
   return parts == 0 ? most : (size + parts - 1) / parts;
 }
 
-using TileFunction = void (*)(const Tile&);
+template <class Word>
+using TileFunction = void (*)(const Tile<Word>&);
 
 template <int... kRows>
 struct RowCounts {};
@@ -52,11 +53,11 @@ using UpToTileRows = UpToMostTileRows;
 
 // The tile of many rows, or of those that are left.
 template <int kAhead, int... kRows>
-TileFunction TileOfRows(int64_t rows, RowCounts<kRows...>) {
-  constexpr TileFunction kTiles[] = {TileProduct<kRows, kTileVectors, kAhead>...};
+TileFunction<float> TileOfRows(int64_t rows, RowCounts<kRows...>) {
+  constexpr TileFunction<float> kTiles[] = {TileProduct<float, kRows, kTileVectors, kAhead>...};
   return kTiles[rows - 1];
 }
-TileFunction TileFor(int64_t rows, int64_t ahead) {
+TileFunction<float> TileFor(int64_t rows, int64_t ahead) {
   constexpr UpToTileRows kRows;
   switch (ahead) {
     case 0:
@@ -74,29 +75,48 @@ TileFunction TileFor(int64_t rows, int64_t ahead) {
 
 // All rows in one tile, and as many columns as it takes to hide the latency of fma. One panel at a
 // time has to ask ahead; several side by side are as many streams, and the machine does.
-template <int kRows>
-constexpr int kFewAheadLines = VectorsFor(kRows) <= 2 ? 4 * VectorsFor(kRows) : 0;
-template <int... kRows>
-TileFunction WideTile(int64_t rows, RowCounts<kRows...>) {
-  constexpr TileFunction kTiles[] = {
-      TileProduct<kRows, VectorsFor(kRows), kFewAheadLines<kRows>>...};
+template <class Word, int kRows>
+constexpr int kFewAheadLines = VectorsFor(kRows) <= 2 ? 4 * VectorsFor(kRows) / kStepsOf<Word> : 0;
+template <class Word, int... kRows>
+TileFunction<Word> WideTile(int64_t rows, RowCounts<kRows...>) {
+  constexpr TileFunction<Word> kTiles[] = {
+      TileProduct<Word, kRows, VectorsFor(kRows), kFewAheadLines<Word, kRows>>...};
   return kTiles[rows - 1];
 }
 // For the last columns, where a wider tile does not fit.
-template <int... kRows>
-TileFunction NarrowTile(int64_t rows, RowCounts<kRows...>) {
-  constexpr TileFunction kTiles[] = {TileProduct<kRows, kNarrowVectors, 0>...};
+template <class Word, int... kRows>
+TileFunction<Word> NarrowTile(int64_t rows, RowCounts<kRows...>) {
+  constexpr TileFunction<Word> kTiles[] = {TileProduct<Word, kRows, kNarrowVectors, 0>...};
   return kTiles[rows - 1];
 }
 
-// The tile of columns from `column` on and rows from `row` on, over `depth` steps from `begin` on.
-Tile TileOf(const MatmulBlock& block, int64_t row, int64_t column, int64_t begin, int64_t depth) {
+// A tile of many rows' first rows, or of the last columns of them.
+template <int... kRows>
+TileFunction<uint32_t> UnpackingTile(int64_t rows, bool whole, RowCounts<kRows...>) {
+  constexpr TileFunction<uint32_t> kTiles[] = {
+      TileProduct<uint32_t, kRows, kTileVectors, 0, true>...};
+  constexpr TileFunction<uint32_t> kNarrowTiles[] = {
+      TileProduct<uint32_t, kRows, kNarrowVectors, 0, true>...};
+  return (whole ? kTiles : kNarrowTiles)[rows - 1];
+}
+
+// The words of `column`, from step `begin` (an even one) on.
+template <class Word>
+const Word* WordsOf(const MatmulBlock& block, const Word* panels, int64_t column, int64_t begin) {
+  return panels + column / 32 * block.panel_stride + begin / kStepsOf<Word> * 32 + column % 32;
+}
+
+// The tile of columns from `column` on and rows from `row` on, over `depth` steps from `begin` on,
+// of which b are the words.
+template <class Word>
+Tile<Word> TileOf(const MatmulBlock& block, const Word* b, int64_t panel_stride, int64_t row,
+                  int64_t column, int64_t begin, int64_t depth) {
   const bool last = begin + depth >= block.k;
   const float* from = begin > 0 ? block.c : block.from;
   return {.a = block.a + row * block.lda + begin,
           .lda = block.lda,
-          .b = block.panels + column / 32 * block.panel_stride + begin * 32 + column % 32,
-          .panel_stride = block.panel_stride,
+          .b = b,
+          .panel_stride = panel_stride,
           .k = depth,
           .c = block.c + row * block.ldc + column,
           .ldc = block.ldc,
@@ -107,16 +127,20 @@ Tile TileOf(const MatmulBlock& block, int64_t row, int64_t column, int64_t begin
 }
 
 // All rows in one tile: each panel is read once.
-void FewRows(const MatmulBlock& block) {
-  const TileFunction narrow = NarrowTile(block.rows, UpToMostTileRows());
-  const TileFunction wide = WideTile(block.rows, UpToMostTileRows());
+template <class Word>
+void FewRows(const MatmulBlock& block, const Word* panels) {
+  const TileFunction<Word> narrow = NarrowTile<Word>(block.rows, UpToMostTileRows());
+  const TileFunction<Word> wide = WideTile<Word>(block.rows, UpToMostTileRows());
   const int64_t wide_columns = VectorsFor(static_cast<int>(block.rows)) * 16;
   for (int64_t begin = 0; begin < block.k || begin == 0; begin += kDepth) {  // k = 0: c is written
     const int64_t depth = Smaller(kDepth, block.k - begin);
     for (int64_t column = 0; column < block.columns;) {
       const bool fits = column + wide_columns <= block.columns;
-      Tile tile = TileOf(block, 0, column, begin, depth);
-      tile.ahead = tile.b + kFewAhead + column % 32 * (depth - 1);  // half a panel asks for half
+      Tile<Word> tile = TileOf(block, WordsOf(block, panels, column, begin), block.panel_stride, 0,
+                               column, begin, depth);
+      // Half a panel asks for half.
+      tile.ahead = reinterpret_cast<const char*>(tile.b + kFewAhead +
+                                                 column % 32 * (depth / kStepsOf<Word> - 1));
       const int64_t columns = fits ? wide_columns : kNarrowVectors * 16;
       tile.next_c = tile.c + columns;
       (fits ? wide : narrow)(tile);
@@ -125,71 +149,126 @@ void FewRows(const MatmulBlock& block) {
   }
 }
 
-// Parts of panels, `depth` steps long and `stride` floats apart, that are asked for while others
-// are passed: eighths of a part at a time, which are as many lines in four steps.
-class PanelsAhead {
+// Columns [group, end) of the panels over `depth` steps from `begin` on, which many rows pass.
+struct Part {
+  int64_t group, end, begin, depth;
+};
+// A part as floats, and how many tiles of rows, of `rows` at most, have passed it already.
+struct PartFloats {
+  const float* b;
+  int64_t panel_stride, tiles_done;
+};
+PartFloats FloatsOf(const MatmulBlock& block, const float* panels, const Part& part, int64_t) {
+  return {WordsOf(block, panels, part.group, part.begin), block.panel_stride, 0};
+}
+// Of bf16, the first tile of rows leaves them in the scratch as it widens them.
+PartFloats FloatsOf(const MatmulBlock& block, const uint32_t* pairs, const Part& part,
+                    int64_t rows) {
+  const int64_t stride = part.depth * 32;
+  for (int64_t column = part.group; column < part.end;) {
+    const bool whole = column + kTileColumns <= part.end;
+    auto tile = TileOf(block, WordsOf(block, pairs, column, part.begin), block.panel_stride, 0,
+                       column, part.begin, part.depth);
+    tile.unpacked = block.scratch + (column - part.group) / 32 * stride + column % 32;
+    tile.unpacked_stride = stride;
+    UnpackingTile(rows, whole, UpToTileRows())(tile);
+    column += whole ? kTileColumns : kNarrowVectors * 16;
+  }
+  return {block.scratch, stride, 1};
+}
+
+// Parts of panels, `depth` steps long, that are asked for while others are passed: piece by piece,
+// each as many lines as a tile of that depth takes if it asks for one in four steps.
+template <class Word>
+class PartsAhead {
  public:
-  PanelsAhead(const float* panels, int64_t stride, int64_t depth, int64_t columns)
-      : panels_(panels), stride_(stride), depth_(depth) {
-    if (panels == nullptr || depth == 0) return;
-    left_ = 8 * ((Larger(columns * depth, kLeastAhead) + 32 * depth - 1) / (32 * depth));
+  // stride: words from part to part.
+  PartsAhead(const Word* first, int64_t stride, int64_t depth, int64_t columns)
+      : first_(first), stride_(stride), piece_(depth * 4) {
+    if (first == nullptr || depth == 0) return;
+    const int64_t part = depth * 32 / kStepsOf<Word>;
+    left_ = kPieces * ((Larger(columns / 32 * part, kLeastAhead) + part - 1) / part);
   }
 
-  // Up to `most` of them, and where the next begin.
-  int64_t Lines(int64_t most) const { return Smaller(most, Smaller(left_, 8 - asked_ % 8)); }
-  const float* Next(int64_t lines) {
-    const float* at = panels_ + asked_ / 8 * stride_ + asked_ % 8 * 4 * depth_;
+  // How many pieces may be next, `most` at most, and where they begin.
+  int64_t Lines(int64_t most) const {
+    return Smaller(most, Smaller(left_, kPieces - asked_ % kPieces));
+  }
+  const char* Next(int64_t lines) {
+    const Word* at = first_ + asked_ / kPieces * stride_ + asked_ % kPieces * piece_;
     asked_ += lines;
     left_ -= lines;
-    return at;
+    return reinterpret_cast<const char*>(at);
   }
 
  private:
-  const float* panels_;
-  int64_t stride_, depth_, asked_ = 0, left_ = 0;
+  static constexpr int64_t kPieces = 8 / kStepsOf<Word>;  // of a part
+
+  const Word* first_;
+  int64_t stride_, piece_, asked_ = 0, left_ = 0;
 };
 
-// What follows the steps from `begin` on of the panels of columns [group, end).
-PanelsAhead AheadOf(const MatmulBlock& block, int64_t group, int64_t end, int64_t begin,
-                    int64_t most_depth) {
-  const int64_t depth = Smaller(most_depth, block.k - begin), first = Smaller(most_depth, block.k);
-  const int64_t stride = block.panel_stride;
-  if (begin + depth < block.k) {
-    const float* deeper = block.panels + group / 32 * stride + (begin + depth) * 32;
-    return {deeper, stride, Smaller(most_depth, block.k - begin - depth), end - group};
+// What follows a part.
+template <class Word>
+PartsAhead<Word> AheadOf(const MatmulBlock& block, const Word* panels, const Part& part,
+                         int64_t most_depth) {
+  const int64_t stride = block.panel_stride, columns = part.end - part.group,
+                deeper = part.begin + part.depth, first = Smaller(most_depth, block.k);
+  if (deeper < block.k) {
+    return {WordsOf(block, panels, part.group, deeper), stride,
+            Smaller(most_depth, block.k - deeper), columns};
   }
-  if (end == block.columns) return {block.next, depth * 32, depth, end - group};
-  return {block.panels + end / 32 * stride, stride, first, end - group};
+  if (part.end < block.columns) {
+    return {WordsOf(block, panels, part.end, 0), stride, first, columns};
+  }
+  return {static_cast<const Word*>(block.next), part.depth * 32 / kStepsOf<Word>, part.depth,
+          columns};
 }
 
 // While rows pass panels, the next panels come, about as fast as they are needed.
-void Block(const MatmulBlock& block) {
-  if (block.rows <= kMostTileRows) return FewRows(block);
+template <class Word>
+void ManyRows(const MatmulBlock& block, const Word* panels) {
   const Order order = OrderFor(block.rows);
   const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
-  const int64_t most_lines = Smaller(4, (4 * kTileVectors + tiles - 1) / tiles);
   for (int64_t group = 0; group < block.columns; group += order.columns) {
     const int64_t end = Smaller(group + order.columns, block.columns);
     for (int64_t begin = 0; begin < block.k || begin == 0; begin += order.depth) {
       const int64_t depth = Smaller(order.depth, block.k - begin);
-      PanelsAhead ahead = AheadOf(block, group, end, begin, order.depth);
-      for (int64_t n = 0; n < tiles; ++n) {
+      const Part part = {group, end, begin, depth};
+      PartsAhead<Word> ahead = AheadOf(block, panels, part, order.depth);
+      const PartFloats floats = FloatsOf(block, panels, part, block.rows / tiles);
+      const int64_t left = tiles - floats.tiles_done;
+      const int64_t most_lines = Smaller(4, (4 * kTileVectors / kStepsOf<Word> + left - 1) / left);
+      const auto tile_at = [&](int64_t row, int64_t column) {
+        return TileOf(block, floats.b + (column - group) / 32 * floats.panel_stride + column % 32,
+                      floats.panel_stride, row, column, begin, depth);
+      };
+      for (int64_t n = floats.tiles_done; n < tiles; ++n) {
         const int64_t row = block.rows * n / tiles, count = block.rows * (n + 1) / tiles - row;
         for (int64_t column = group; column < end; column += kTileColumns) {
-          Tile tile = TileOf(block, row, column, begin, depth);
           if (column + kTileColumns <= end) {
             const int64_t lines = ahead.Lines(most_lines);
+            Tile<float> tile = tile_at(row, column);
             tile.ahead = ahead.Next(lines);
             tile.next_c = tile.c + count * tile.ldc;
             TileFor(count, lines)(tile);
             continue;
           }
-          for (int64_t left = column; left < end; left += kNarrowVectors * 16) {
-            NarrowTile(count, UpToMostTileRows())(TileOf(block, row, left, begin, depth));
+          for (int64_t rest = column; rest < end; rest += kNarrowVectors * 16) {
+            NarrowTile<float>(count, UpToMostTileRows())(tile_at(row, rest));
           }
         }
       }
     }
+  }
+}
+
+void Block(const MatmulBlock& block) {
+  const bool few = block.rows <= kMostTileRows;
+  if (block.bf16_pairs == nullptr) {
+    few ? FewRows(block, block.panels) : ManyRows(block, block.panels);
+  } else {
+    few ? FewRows(block, block.bf16_pairs) : ManyRows(block, block.bf16_pairs);
   }
 }
 
@@ -211,6 +290,15 @@ void PackRows(const float* source, int64_t ld, int64_t t, int64_t columns, float
     for (int64_t j = 0; j < columns; j += 32, to += stride) {
       Store(to, LoadN(row + j, Smaller(16, columns - j)));
       Store(to + 16, LoadN(row + j + 16, Smaller(16, Larger(0, columns - j - 16))));
+    }
+  }
+}
+
+// A panel [k][32] to words that hold a step in each half; behind an odd last step zeros.
+void PackPairs(const float* panel, int64_t k, uint32_t* pairs) {
+  for (int64_t i = 0; i < k; i += 2, panel += 64, pairs += 32) {
+    for (int half = 0; half < 32; half += 16) {
+      StoreHalves(pairs + half, Load(panel + half), i + 1 < k ? Load(panel + 32 + half) : Zero());
     }
   }
 }
@@ -324,6 +412,7 @@ const MatmulKernels kMatmul = {
     .scratch = kPackedPanels + kPackedRows * (kPackedDepth + kApart),
     .transpose = TransposeRows,
     .pack_rows = PackRows,
+    .pack_pairs = PackPairs,
     .row_sums = RowSums,
     .block = Block,
     .rows_block = RowsBlock,

@@ -25,6 +25,23 @@ inline int64_t UnitRows(int64_t m, int64_t panels, int64_t tile, int64_t most, i
   return tile * CeilDiv(tiles, std::min(tiles, units));
 }
 
+// The panels of b from `panel` on.
+inline PackedMatrix FromPanel(const PackedMatrix& b, int64_t panel) {
+  const int64_t at = panel * PanelStride(b);
+  return {.k = b.k,
+          .n = b.n - panel * kPanel,
+          .panels = b.panels == nullptr ? nullptr : b.panels + at,
+          .bf16_pairs = b.bf16_pairs == nullptr ? nullptr : b.bf16_pairs + at};
+}
+inline const void* MemoryOf(const PackedMatrix& b) {
+  if (b.panels == nullptr) return b.bf16_pairs;
+  return b.panels;
+}
+// Of the calling thread, for MatmulBlock::scratch.
+inline float* UnpackScratch(const MatmulKernels& kernels, const PackedMatrix& b) {
+  return b.bf16_pairs == nullptr ? nullptr : Scratch(kernels.scratch);
+}
+
 // Of rows that a unit takes; and as many as there are, where each unit packs its panels itself.
 inline constexpr int64_t kMostRows = 504, kAllRows = INT64_MAX / 2;
 

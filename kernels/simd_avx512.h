@@ -46,6 +46,10 @@ HONE_SIMD F32x16 Neg(F32x16 a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f
 HONE_SIMD I32x16 BitsOf(F32x16 a) { return {_mm512_castps_si512(a.v)}; }
 HONE_SIMD F32x16 FromBits(I32x16 a) { return {_mm512_castsi512_ps(a.v)}; }
 HONE_SIMD I32x16 SetI(int32_t x) { return {_mm512_set1_epi32(x)}; }
+HONE_SIMD I32x16 LoadI(const uint32_t* p) { return {_mm512_loadu_si512(p)}; }
+HONE_SIMD void StoreI(uint32_t* p, I32x16 x) { _mm512_storeu_si512(p, x.v); }
+HONE_SIMD I32x16 AndI(I32x16 a, I32x16 b) { return {_mm512_and_si512(a.v, b.v)}; }
+HONE_SIMD I32x16 OrI(I32x16 a, I32x16 b) { return {_mm512_or_si512(a.v, b.v)}; }
 HONE_SIMD I32x16 AddI(I32x16 a, I32x16 b) { return {_mm512_add_epi32(a.v, b.v)}; }
 HONE_SIMD I32x16 SubI(I32x16 a, I32x16 b) { return {_mm512_sub_epi32(a.v, b.v)}; }
 template <int kBits>

@@ -125,6 +125,24 @@ HONE_SIMD I32x16 SetI(int32_t x) {
   for (int i = 0; i < 16; ++i) r.v[i] = static_cast<uint32_t>(x);
   return r;
 }
+HONE_SIMD I32x16 LoadI(const uint32_t* p) {
+  I32x16 r;
+  for (int i = 0; i < 16; ++i) r.v[i] = p[i];
+  return r;
+}
+HONE_SIMD void StoreI(uint32_t* p, I32x16 x) {
+  for (int i = 0; i < 16; ++i) p[i] = x.v[i];
+}
+HONE_SIMD I32x16 AndI(I32x16 a, I32x16 b) {
+  I32x16 r;
+  for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] & b.v[i];
+  return r;
+}
+HONE_SIMD I32x16 OrI(I32x16 a, I32x16 b) {
+  I32x16 r;
+  for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] | b.v[i];
+  return r;
+}
 HONE_SIMD I32x16 AddI(I32x16 a, I32x16 b) {
   I32x16 r;
   for (int i = 0; i < 16; ++i) r.v[i] = a.v[i] + b.v[i];

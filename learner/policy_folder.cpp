@@ -10,4 +10,14 @@ ModelFolder LoadPolicyFolder(const PolicySection& policy, bool with_weights) {
   return model;
 }
 
+std::unique_ptr<Backend> MakePolicyBackend(const PolicySection& policy, const ModelConfig& config,
+                                           int threads) {
+  BackendOptions options;
+  options.name = policy.backend;
+  options.device = policy.device;
+  options.dtype = policy.dtype;
+  options.threads = threads;
+  return MakeBackend(options, config);
+}
+
 }  // namespace hone

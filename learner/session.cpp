@@ -41,8 +41,10 @@ class Session::Impl {
       : config_(config),
         folder_(folder),
         model_(LoadPolicyFolder(config_.policy)),
-        backend_(NewBackend(threads)),
-        reference_(config_.algorithm.beta != 0 ? NewBackend(threads) : nullptr),
+        backend_(MakePolicyBackend(config_.policy, model_.config, threads)),
+        reference_(config_.algorithm.beta != 0
+                       ? MakePolicyBackend(config_.policy, model_.config, threads)
+                       : nullptr),
         learner_(config_, model_, *backend_, WithInitialWeights(reference_.get()), threads),
         state_(config_, folder_, resume, learner_) {
     model_.weights.reset();  // of the first version; the learner has the newest
@@ -58,13 +60,6 @@ class Session::Impl {
   RunState state_;
 
  private:
-  std::unique_ptr<Backend> NewBackend(int threads) const {
-    BackendOptions options;
-    options.name = config_.policy.backend;
-    options.device = config_.policy.device;
-    options.threads = threads;
-    return MakeBackend(options, model_.config);
-  }
   Backend* WithInitialWeights(Backend* reference) const {
     if (reference != nullptr) reference->SetWeights(model_.weights);
     return reference;

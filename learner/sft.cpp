@@ -172,11 +172,7 @@ SftOutcome TrainSft(const Config& config, const fs::path& folder, bool resume, i
                     const OnStep& on_step, const std::atomic<bool>* interrupt) {
   const ModelFolder model = LoadPolicyFolder(config.policy);
   const auto [examples, report] = ReadDemonstrations(config.data.train, config.data, model);
-  BackendOptions options;
-  options.name = config.policy.backend;
-  options.device = config.policy.device;
-  options.threads = threads;
-  const std::unique_ptr<Backend> backend = MakeBackend(options, model.config);
+  const std::unique_ptr<Backend> backend = MakePolicyBackend(config.policy, model.config, threads);
   Learner learner(config, model, *backend, nullptr, threads);
   RunState run(config, folder, resume, learner);
   WriteDataReport(folder, report);

@@ -91,6 +91,7 @@ void Backend::ForwardLogprobsInDouble(const Batch&, KvCache&, std::span<const Ta
 std::unique_ptr<Backend> MakeBackend(const BackendOptions& options, const ModelConfig& config) {
   CheckOneOf("policy.backend", options.name, {"exact", "torch"});
   CheckOneOf("policy.device", options.device, {"cpu", "cuda"});
+  CheckOneOf("policy.dtype", options.dtype, {"f32", "bf16"});
   if (options.threads < 0)
     throw UsageError(fmt::format("threads: expected 0 or more, found {}", options.threads));
   CheckConfig(config);
@@ -103,7 +104,8 @@ std::unique_ptr<Backend> MakeBackend(const BackendOptions& options, const ModelC
     throw UsageError("float64 is of the torch backend; the exact backend computes in float32");
   const kernels::Isa isa = options.isa ? *options.isa : kernels::DetectIsa();
   if (!kernels::IsaAvailable(isa)) throw UsageError("this machine has no " + kernels::IsaName(isa));
-  return std::make_unique<ExactBackend>(config, options.threads, isa);
+  const FloatType type = options.dtype == "bf16" ? FloatType::kBf16 : FloatType::kF32;
+  return std::make_unique<ExactBackend>(config, type, options.threads, isa);
 }
 
 }  // namespace hone

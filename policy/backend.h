@@ -147,14 +147,18 @@ class Backend {
 struct BackendOptions {
   std::string name = "exact";  // "exact" or "torch"
   std::string device = "cpu";  // "cpu"; "cuda" for torch in a build with HONE_CUDA
-  int threads = 0;             // 0: all cores
+  // "f32" or "bf16": what matrices are rounded to when a version of the weights is taken, to
+  // nearest, ties to even. Norms and biases are not, and arithmetic is in fp32. So logits are those
+  // of the rounded weights, and Backward gives the gradient at them.
+  std::string dtype = "f32";
+  int threads = 0;                                 // 0: all cores
   std::optional<kernels::Isa> isa = std::nullopt;  // of "exact"; unset: DetectIsa()
   bool float64 = false;  // of "torch": computes in double throughout, the reference
 };
 
-// Throws UsageError for an unknown backend or device (naming what there is), and for a config whose
-// sizes do not fit together; RunError when the module of the torch backend is missing or cannot be
-// loaded.
+// Throws UsageError for an unknown backend, device or dtype (naming what there is), and for a
+// config whose sizes do not fit together; RunError when the module of the torch backend is missing
+// or cannot be loaded.
 std::unique_ptr<Backend> MakeBackend(const BackendOptions& options, const ModelConfig& config);
 
 }  // namespace hone

@@ -160,18 +160,23 @@ inline kernels::Isa RandomIsa(RandomCase& draws) {
   return isas[draws.Below(static_cast<uint32_t>(isas.size()))];
 }
 
+// A case is of one dtype: between them there is no equality.
+inline std::string RandomDtype(RandomCase& draws) { return draws.Once(3) ? "bf16" : "f32"; }
+
 inline std::unique_ptr<Backend> ExactBackend(const ModelConfig& config,
                                              const std::shared_ptr<const Weights>& weights,
-                                             int threads, kernels::Isa isa) {
-  auto backend = MakeBackend({.threads = threads, .isa = isa}, config);
+                                             const std::string& dtype, int threads,
+                                             kernels::Isa isa) {
+  auto backend = MakeBackend({.dtype = dtype, .threads = threads, .isa = isa}, config);
   backend->SetWeights(weights);
   return backend;
 }
 
 // What every other way must give to the bit.
 inline std::unique_ptr<Backend> PlainestBackend(const ModelConfig& config,
-                                                const std::shared_ptr<const Weights>& weights) {
-  return ExactBackend(config, weights, 1, kernels::Isa::kScalar);
+                                                const std::shared_ptr<const Weights>& weights,
+                                                const std::string& dtype) {
+  return ExactBackend(config, weights, dtype, 1, kernels::Isa::kScalar);
 }
 
 // The first place where the bits differ, for a message; empty when there is none.

@@ -187,8 +187,10 @@ def render_decode(result: dict) -> str:
         for row in found["batches"]:
             other = row.get("transformers_tokens_per_s")
             rows.append([model, str(row["batch"]), number(row["hone_tokens_per_s"]), number(row["llamacpp_tokens_per_s"]),
-                         number(other) if other else "–", number(row["hone_one_thread_tokens_per_s"])])
-    return table(["model", "batch", "hone, tokens/s", "llama.cpp", "transformers", "hone, 1 thread"], rows)
+                         number(other) if other else "–", number(row["hone_one_thread_tokens_per_s"]),
+                         f"{row['bf16_ratio']['median']:.2f}" if "bf16_ratio" in row else "–"])
+    return table(["model", "batch", "hone, tokens/s", "llama.cpp", "transformers", "hone, 1 thread",
+                  'hone, `dtype = "bf16"` / `"f32"`'], rows)
 
 
 def render_prefill(result: dict) -> str:

@@ -55,12 +55,6 @@ uint16_t NarrowToF16(float value) {
   return static_cast<uint16_t>(sign | half);
 }
 
-uint16_t NarrowToBf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if ((bits & 0x7FFFFFFF) > 0x7F800000) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
 float WidenF16(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
   const uint32_t magnitude = static_cast<uint32_t>(half & 0x7FFF) << 13;
@@ -69,8 +63,6 @@ float WidenF16(uint16_t half) {
       std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) * std::bit_cast<float>(239u << 23));
   return std::bit_cast<float>(sign | (magnitude >= 0x0F800000 ? magnitude | 0x7F800000 : finite));
 }
-
-float WidenBf16(uint16_t brain) { return std::bit_cast<float>(uint32_t{brain} << 16); }
 
 void Narrow(FloatType type, std::span<const float> values, std::byte* bytes) {
   if (values.empty()) return;

@@ -7,7 +7,7 @@
 
 namespace hone {
 
-ExactBackend::ExactBackend(const ModelConfig& config, int threads, kernels::Isa isa)
+ExactBackend::ExactBackend(const ModelConfig& config, FloatType type, int threads, kernels::Isa isa)
     : config_(config),
       layout_(MakeLayout(config)),
       offsets_(MakeOffsets(config, layout_)),
@@ -27,7 +27,7 @@ ExactBackend::ExactBackend(const ModelConfig& config, int threads, kernels::Isa 
                             config.head_dim, config.max_position_embeddings,
                             InverseFrequencies(config.local_rope_theta, config.turned_dim(), {}))
                       : kernels::RopeTable()),
-      packed_(config, offsets_) {}
+      packed_(config, layout_, type) {}
 
 void ExactBackend::SetWeights(std::shared_ptr<const Weights> weights) {
   if (weights == weights_) return;
@@ -65,6 +65,12 @@ kernels::HeadNorm ExactBackend::KNorm(int64_t l) const {
 
 void ExactBackend::CheckReady() const {
   if (!weights_) throw RunError("the backend has no weights yet: SetWeights comes first");
+}
+
+// With all threads, before one of them asks for its part.
+void ExactBackend::LayOutWeights() {
+  CheckReady();
+  packed_.Get(exec_);
 }
 
 std::unique_ptr<KvCache> ExactBackend::NewCache(int32_t pages, int32_t page_size) {

@@ -27,8 +27,8 @@ namespace hone {
 
 class ExactBackend final : public Backend {
  public:
-  // threads 0: all cores.
-  ExactBackend(const ModelConfig& config, int threads, kernels::Isa isa);
+  // threads 0: all cores. type: of the matrices, fp32 or bf16; arithmetic is in fp32.
+  ExactBackend(const ModelConfig& config, FloatType type, int threads, kernels::Isa isa);
 
   const ModelConfig& config() const override { return config_; }
   const WeightsLayout& layout() const override { return layout_; }
@@ -99,7 +99,8 @@ class ExactBackend final : public Backend {
     bool weights = false;  // computes the head's gradient
   };
 
-  const float* Data(int64_t offset) const { return weights_->data.data() + offset; }
+  // The weights that are computed with, once they are laid out.
+  const float* Data(int64_t offset) const { return packed_.data() + offset; }
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }
   float norm_offset() const { return static_cast<float>(config_.norm_offset); }
   kernels::AttentionShape ShapeOf(int64_t l) const;
@@ -107,6 +108,7 @@ class ExactBackend final : public Backend {
   kernels::HeadNorm QNorm(int64_t l) const;
   kernels::HeadNorm KNorm(int64_t l) const;
   void CheckReady() const;
+  void LayOutWeights();
   ExactCache& CacheOf(KvCache& cache) const;
 
   // Rows of a batch on their way through the layers: all of them on all threads, or some spans' on

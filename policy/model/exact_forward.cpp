@@ -54,7 +54,6 @@ void ExactBackend::ReserveRows(size_t rows, std::vector<LayerTape>* tapes) {
 void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
                              std::vector<LayerTape>* tapes, float* x_TD) {
   ReserveRows(static_cast<size_t>(batch.rows()), tapes);
-  packed_.Get(exec_);
   const int64_t least_rows = layout_.size <= kCachedFloats ? kLeastRowsCached : kLeastRows;
   if (!config_.sparse.empty() || !parts_.Cut(plan, pool_.threads(), least_rows)) {
     return RunPart({exec_, {0, batch.rows(), 0, static_cast<int64_t>(plan.spans.size())}}, batch,

@@ -63,7 +63,7 @@ void ExactBackend::HeadLogits(const float* x_TD, std::span<const ActivationRow> 
 
 void ExactBackend::Forward(const Batch& batch, KvCache& cache, std::span<const int32_t> output_rows,
                            std::span<float> logits_RV, std::shared_ptr<const Activations>* record) {
-  CheckReady();
+  LayOutWeights();
   ExactCache& exact = CacheOf(cache);
   CheckSize("logits", output_rows.size() * static_cast<size_t>(config_.vocab_size),
             logits_RV.size());
@@ -129,7 +129,7 @@ void ExactBackend::ForwardLogprobs(const Batch& batch, KvCache& cache,
                                    std::span<const Target> targets, float temperature, bool keep,
                                    std::span<float> logprobs, std::span<float> entropies,
                                    std::span<const ActivationRow> known) {
-  CheckReady();
+  LayOutWeights();
   ExactCache& exact = CacheOf(cache);
   CheckSize("log-probabilities", targets.size(), logprobs.size());
   if (!entropies.empty()) CheckSize("entropies", targets.size(), entropies.size());

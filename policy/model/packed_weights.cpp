@@ -3,17 +3,20 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
+#include <utility>
+
+#include "policy/model/round_matrices.h"
 
 namespace hone {
 namespace {
 
 using kernels::PackTransposed;
 
-// The packed models of this process, by the memory of their weights. Whoever holds a model holds
-// its weights, so an address stands for one version.
+// The packed models of this process, by the memory of their weights and their type. Whoever holds a
+// model holds its weights, so an address stands for one version.
 struct Registry {
   std::mutex mutex;
-  std::map<const float*, std::weak_ptr<PackedModel>> models;
+  std::map<std::pair<const float*, FloatType>, std::weak_ptr<PackedModel>> models;
 };
 
 Registry& TheRegistry() {
@@ -39,8 +42,12 @@ int64_t Rows(const Source& source) {
   return rows;
 }
 
-size_t PackedFloats(const Source& source) {
+// Words that its panels take.
+size_t PackedWords(const Source& source, const Buffer<float>&) {
   return static_cast<size_t>(kernels::PackedSize(Rows(source), source.k));
+}
+size_t PackedWords(const Source& source, const Buffer<uint32_t>&) {
+  return static_cast<size_t>(kernels::PackedPairs(Rows(source), source.k));
 }
 
 // In the order in which a forward reads them.
@@ -74,8 +81,8 @@ std::vector<Source> Sources(const ModelConfig& config, const TensorOffsets& offs
 
 }  // namespace
 
-PackedWeights::PackedWeights(const ModelConfig& config, const TensorOffsets& offsets)
-    : config_(config), offsets_(offsets) {}
+PackedWeights::PackedWeights(const ModelConfig& config, const WeightsLayout& layout, FloatType type)
+    : config_(config), layout_(layout), offsets_(MakeOffsets(config, layout)), type_(type) {}
 
 PackedWeights::~PackedWeights() { Set(nullptr); }
 
@@ -88,7 +95,7 @@ void PackedWeights::Set(const float* weights) {
   if (model_.use_count() > 1) {
     model_.reset();  // another's, too
   } else {
-    registry.models.erase(model_->weights);  // from now on memory only
+    registry.models.erase({model_->weights, type_});  // from now on memory only
   }
 }
 
@@ -96,41 +103,54 @@ const PackedModel& PackedWeights::Get(const kernels::Exec& exec) {
   if (ready_) return *model_;
   Registry& registry = TheRegistry();
   std::lock_guard lock(registry.mutex);
-  const auto found = registry.models.find(weights_);
+  const auto found = registry.models.find({weights_, type_});
   if (std::shared_ptr<PackedModel> shared;
       found != registry.models.end() && (shared = found->second.lock()) != nullptr) {
     model_ = std::move(shared);
   } else {
     if (model_ == nullptr) model_ = std::make_shared<PackedModel>();
     Pack(exec, model_.get());
-    registry.models[weights_] = model_;
+    registry.models[{weights_, type_}] = model_;
   }
   ready_ = true;
   return *model_;
 }
 
 void PackedWeights::Pack(const kernels::Exec& exec, PackedModel* model) {
-  model->weights = weights_;
+  model->weights = model->data = weights_;
   model->layers.resize(offsets_.layers.size());
+  if (type_ == FloatType::kF32) {
+    PackAll(exec, model, &model->panels);
+  } else {
+    const auto size = static_cast<size_t>(layout_.size);
+    model->rounded.Reserve(size);
+    RoundMatrices(layout_, {weights_, size}, exec.pool, model->rounded.span());
+    model->data = model->rounded.data();
+    PackAll(exec, model, &model->bf16_pairs);
+  }
+  CopyBiases(model);
+}
+
+template <class Word>
+void PackedWeights::PackAll(const kernels::Exec& exec, PackedModel* model, Buffer<Word>* panels) {
   const std::vector<Source> sources = Sources(config_, offsets_, model);
-  size_t floats = 0;
-  for (const Source& source : sources) floats += PackedFloats(source);
-  model->panels.Reserve(floats);
-  float* panels = model->panels.data();
+  size_t words = 0;
+  for (const Source& source : sources) words += PackedWords(source, *panels);
+  panels->Reserve(words);
+  Word* next = panels->data();
   for (const Source& source : sources) {
-    const float* rows = weights_ + source.tensors[0].offset;
+    const float* rows = model->data + source.tensors[0].offset;
     if (source.tensors.size() > 1) {
       stack_.Reserve(static_cast<size_t>(Rows(source) * source.k));
       rows = stack_.data();
       float* to = stack_.data();
       for (const Tensor& tensor : source.tensors) {
-        to = std::copy_n(weights_ + tensor.offset, tensor.rows * source.k, to);
+        to = std::copy_n(model->data + tensor.offset, tensor.rows * source.k, to);
       }
     }
-    *source.to = PackTransposed(exec, rows, Rows(source), source.k, panels);
-    panels += PackedFloats(source);
+    *source.to = PackTransposed(exec, rows, Rows(source), source.k, next);
+    next += PackedWords(source, *panels);
   }
-  CopyBiases(model);
 }
 
 void PackedWeights::CopyBiases(PackedModel* model) {

@@ -1,4 +1,5 @@
-// One version of the weights, laid out for the matrix products of the exact backend.
+// One version of the weights, rounded to the type that the exact backend computes with, and laid
+// out for its matrix products.
 #pragma once
 
 #include <memory>
@@ -6,6 +7,7 @@
 
 #include "common/buffer.h"
 #include "kernels/matmul.h"
+#include "policy/files/float_types.h"
 #include "policy/model/tensor_offsets.h"
 
 namespace hone {
@@ -25,11 +27,15 @@ struct PackedLayer {
 };
 struct PackedModel {
   const float* weights = nullptr;  // what it was packed from
+  // What it computes with, flat as they are: the same, or `rounded`.
+  const float* data = nullptr;
   std::vector<PackedLayer> layers;
   kernels::PackedMatrix head;
   // All panels, one matrix behind the other: one allocation has huge pages, which many small ones
-  // had not.
+  // had not. Of bf16, in pairs.
   Buffer<float> panels;
+  Buffer<uint32_t> bf16_pairs;
+  Buffer<float> rounded;  // empty with fp32
 };
 
 // Packs when the first product of a version asks for it, with the asking thread's pool. Backends of
@@ -38,19 +44,26 @@ struct PackedModel {
 // version once nobody else uses it.
 class PackedWeights {
  public:
-  PackedWeights(const ModelConfig& config, const TensorOffsets& offsets);
+  // type: fp32 or bf16.
+  PackedWeights(const ModelConfig& config, const WeightsLayout& layout, FloatType type);
   ~PackedWeights();
 
   // Takes a version; `weights` stays as it is until the next.
   void Set(const float* weights);
   const PackedModel& Get(const kernels::Exec& exec);
+  const float* data() const { return model_->data; }  // of the version that Get gave last
 
  private:
   void Pack(const kernels::Exec& exec, PackedModel* model);
+  // Fills `panels` with all matrices of model->data.
+  template <class Word>
+  void PackAll(const kernels::Exec& exec, PackedModel* model, Buffer<Word>* panels);
   void CopyBiases(PackedModel* model);
 
   const ModelConfig config_;
+  const WeightsLayout layout_;
   const TensorOffsets offsets_;
+  const FloatType type_;
   const float* weights_ = nullptr;
   std::shared_ptr<PackedModel> model_;  // of weights_ when ready_, else only its memory
   bool ready_ = false;

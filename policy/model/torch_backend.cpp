@@ -17,6 +17,7 @@
 #include "policy/backend.h"
 #include "policy/model/batch_plan.h"
 #include "policy/model/rope_frequencies.h"
+#include "policy/model/round_matrices.h"
 #include "policy/model/tensor_offsets.h"
 #include "policy/model/torch_cache.h"
 
@@ -103,7 +104,9 @@ class TorchBackend final : public Backend {
   ThreadPool pool_;  // the caller's alone: LibTorch has its own
   at::TensorOptions options_;
   at::Tensor frequencies_, local_frequencies_;  // inverse, [dimensions that turn / 2]
+  const bool bf16_;
   std::shared_ptr<const Weights> weights_;
+  Buffer<float> rounded_;                     // of weights_, with bf16_
   std::map<int64_t, at::Tensor> parameters_;  // by offset: leaves that require a gradient
 
   // Of the kept forward; undefined when there is none.
@@ -115,7 +118,8 @@ TorchBackend::TorchBackend(const BackendOptions& options, const ModelConfig& con
     : config_(config),
       layout_(MakeLayout(config)),
       offsets_(MakeOffsets(config, layout_)),
-      pool_(options.threads) {
+      pool_(options.threads),
+      bf16_(options.dtype == "bf16") {
   options_ = at::TensorOptions().dtype(options.float64 ? at::kDouble : at::kFloat);
   if (options.device == "cuda") {
 #ifdef HONE_CUDA
@@ -155,10 +159,17 @@ void TorchBackend::SetWeights(std::shared_ptr<const Weights> weights) {
     CheckSize("weights", static_cast<size_t>(layout_.size), weights->data.size());
     kept_hidden_ND_.reset();
     weights_ = std::move(weights);
+    const float* data = weights_->data.data();
+    if (bf16_) {
+      rounded_.Reserve(weights_->data.size());
+      RoundMatrices(layout_, weights_->data, &pool_, rounded_.span());
+      data = rounded_.data();
+    }
     for (const TensorSpec& spec : layout_.tensors) {
       // Nothing writes to a parameter; from_blob takes no pointer to const.
-      float* data = const_cast<float*>(weights_->data.data() + spec.offset);
-      parameters_[spec.offset] = at::from_blob(data, spec.shape).to(options_).requires_grad_(true);
+      parameters_[spec.offset] = at::from_blob(const_cast<float*>(data) + spec.offset, spec.shape)
+                                     .to(options_)
+                                     .requires_grad_(true);
     }
   });
 }

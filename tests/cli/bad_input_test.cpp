@@ -41,6 +41,10 @@ TEST_F(BadInputTest, WrongUsageIsTwo) {
               {"temprature", "temperature"});
   ExpectFails({"train", "grpo.toml", "--set", "rollout.num_generations=1"}, 2,
               {"grpo.toml", "num_generations", "at least 2"});
+  ExpectFails({"train", "grpo.toml", "--set", "policy.dtype=f16"}, 2,
+              {"[policy] dtype", "\"f32\", \"bf16\""});
+  ExpectFails({"generate", "--model", "model", "--prompts", "train.jsonl", "--dtype", "f16"}, 2,
+              {"policy.dtype", "\"f32\" or \"bf16\"", "\"f16\""});
   run->place.Write("broken.toml", "[run]\nsteps = many\n");
   ExpectFails({"train", "broken.toml"}, 2, {"broken.toml:2"});
 }

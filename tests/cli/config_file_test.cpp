@@ -95,6 +95,15 @@ TEST_F(ConfigFileTest, WrongTypeOrRangeSaysExpectedAndFound) {
   ExpectComplaint(kGood + "\n[optimizer]\nlearning_rate = nan\n", {"expected a number"});
 }
 
+TEST_F(ConfigFileTest, TheDtypeIsOneOfTwo) {
+  EXPECT_EQ(Load(kGood).config.policy.dtype, "f32");
+  const RunConfig run = Load(kGood, {"policy.dtype=bf16"});
+  EXPECT_EQ(run.config.policy.dtype, "bf16");
+  EXPECT_EQ(Load(ConfigToToml(Command::kTrain, run)).config.policy.dtype, "bf16");
+  ExpectComplaint(kGood, {"[policy] dtype: expected one of \"f32\", \"bf16\", found", "bfloat16"},
+                  {"policy.dtype=bfloat16"});
+}
+
 TEST_F(ConfigFileTest, ImpossibleCombinationsAreRefused) {
   ExpectComplaint(kGood + "\n[algorithm]\nepsilon_high = 0.1\n",
                   {"epsilon_high", "at least epsilon"});

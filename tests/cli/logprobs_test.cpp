@@ -1,4 +1,5 @@
 // `hone logprobs`: what is printed, in float and in double.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "program.h"
@@ -16,7 +17,9 @@ class LogprobsTest : public testing::Test {
   }
 
   std::vector<std::string> Command(std::vector<std::string> flags) const {
-    flags.insert(flags.begin(), {"logprobs", "--model", "model", "--input", "input.jsonl"});
+    flags.insert(flags.begin(), {"logprobs", "--input", "input.jsonl"});
+    if (std::find(flags.begin(), flags.end(), "--model") == flags.end())
+      flags.insert(flags.end(), {"--model", "model"});
     return flags;
   }
 
@@ -48,6 +51,17 @@ TEST_F(LogprobsTest, Float64PrintsDoublesThatExactIsNear) {
     }
     EXPECT_GE(finer, 7u);
   }
+}
+
+// The norms of a new model are ones, which bf16 holds.
+TEST_F(LogprobsTest, OfBf16TheyAreThoseOfItsExport) {
+  place_.Ok({"export", "model", "--output", "exported", "--dtype", "bf16"});
+  const auto bf16 = Logprobs({"--dtype", "bf16"});
+  EXPECT_EQ(bf16, Logprobs({"--model", "exported"}));
+  EXPECT_EQ(bf16, Logprobs({"--model", "exported", "--dtype", "bf16"}));
+  EXPECT_NE(bf16, Logprobs({}));
+  const auto doubles = Logprobs({"--dtype", "bf16", "--backend", "torch", "--float64"});
+  for (size_t i = 0; i < bf16.size(); ++i) EXPECT_NEAR(bf16[i], doubles[i], 1e-5) << i;
 }
 
 TEST_F(LogprobsTest, Float64IsOfTheTorchBackend) {

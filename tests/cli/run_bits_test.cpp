@@ -70,6 +70,33 @@ TEST_F(RunBitsTest, SamplerAndLearnerAgreeToTheBitInEveryStep) {
     EXPECT_EQ(step.at("policy/logprob_max_abs_diff").get<double>(), 0.0);
 }
 
+TEST_F(RunBitsTest, OfBf16TheyAgreeTooWhateverTheThreadsTheIsaAndAResume) {
+  const std::vector<std::string> bf16 = {"--set", "policy.dtype=bf16"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> flags = bf16;
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
+  };
+  run->Train("bf16", with({"--threads", "2"}));
+  const auto metrics = run->Lines("bf16", "metrics.jsonl");
+  ASSERT_EQ(metrics.size(), 4u);
+  for (const auto& step : metrics)
+    EXPECT_EQ(step.at("policy/logprob_max_abs_diff").get<double>(), 0.0);
+  EXPECT_NE(Slurp(run->Folder("base") / "traces/step-000001.jsonl.zst"),
+            Slurp(run->Folder("bf16") / "traces/step-000001.jsonl.zst"));
+  EXPECT_NE(Slurp(run->Folder("bf16") / "config.toml").find("dtype = 'bf16'"), std::string::npos);
+
+  run->Train("bf16_threads1", with({"--threads", "1"}), {"HONE_ISA=scalar"});
+  run->ExpectSame("bf16", "bf16_threads1");
+
+  fs::copy(run->Folder("bf16"), run->Folder("bf16_resumed"), fs::copy_options::recursive);
+  for (const char* step : {"step-000003", "step-000004"})
+    fs::remove_all(run->Folder("bf16_resumed") / "checkpoints" / step);
+  run->Train("bf16_resumed", with({"--resume"}));
+  run->ExpectSame("bf16", "bf16_resumed");
+  EXPECT_EQ(run->Lines("bf16_resumed", "metrics.jsonl").size(), 4u);
+}
+
 TEST_F(RunBitsTest, LedgerClosesInEveryStep) {
   const auto ledger = run->Lines("base", "ledger.jsonl");
   ASSERT_EQ(ledger.size(), 4u);

@@ -33,23 +33,32 @@ struct Problem {
   std::vector<float> a, b_KN, bias, c;
 };
 
-// A matrix with its memory.
+// A matrix with its memory: of floats, or of words that each hold two numbers of bf16.
+template <class Word>
 struct Packed : PackedMatrix {
-  Buffer<float> memory;
+  Buffer<Word> memory;
 };
 
 // Packs b [k, n] into memory that was used before: what it held must not show in the padding.
-Packed Pack(const Exec& exec, const float* b_KN, int64_t k, int64_t n) {
+template <class Word = float>
+Packed<Word> Pack(const Exec& exec, const float* b_KN, int64_t k, int64_t n) {
   std::vector<float> b_NK(n * k);
   for (int64_t i = 0; i < k; ++i) {
     for (int64_t j = 0; j < n; ++j) b_NK[j * k + i] = b_KN[i * n + j];
   }
-  Packed packed;
-  packed.memory.Reserve(PackedSize(n, k));
-  std::fill(packed.memory.begin(), packed.memory.end(), 7.0f);
+  Packed<Word> packed;
+  packed.memory.Reserve(std::is_same_v<Word, float> ? PackedSize(n, k) : PackedPairs(n, k));
+  std::fill(packed.memory.begin(), packed.memory.end(), Word{7});
   static_cast<PackedMatrix&>(packed) =
       PackTransposed(exec, b_NK.data(), n, k, packed.memory.data());
   return packed;
+}
+
+uint32_t BitsOf(float value) { return std::bit_cast<uint32_t>(value); }
+
+// Numbers of bf16.
+void ClearLowerHalves(std::vector<float>* values) {
+  for (float& value : *values) value = std::bit_cast<float>(BitsOf(value) & 0xffff0000);
 }
 
 class MatmulTest : public testing::TestWithParam<Shape> {};
@@ -67,7 +76,7 @@ TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
       reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.ldc,
                         bias, accumulate);
       ForEveryExec([&](const Exec& exec) {
-        const Packed packed = Pack(exec, p.b_KN.data(), p.k, p.n);
+        const Packed<float> packed = Pack(exec, p.b_KN.data(), p.k, p.n);
         std::vector<float> c = p.c;
         Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias,
                accumulate ? c.data() : nullptr);
@@ -92,8 +101,44 @@ TEST_P(MatmulTest, PackingFillsPanelsOf32Columns) {
     }
   }
   ForEveryExec([&](const Exec& exec) {
-    const Packed packed = Pack(exec, p.b_KN.data(), p.k, p.n);
+    const Packed<float> packed = Pack(exec, p.b_KN.data(), p.k, p.n);
     ExpectSameBits(expected, std::vector<float>(packed.memory.begin(), packed.memory.end()));
+  });
+}
+
+TEST_P(MatmulTest, OfBf16EveryExecGivesTheBitsOfTheFloatsItStandsFor) {
+  Problem p(GetParam());
+  ClearLowerHalves(&p.b_KN);
+  for (bool accumulate : {false, true}) {
+    for (bool with_bias : {false, true}) {
+      const float* bias = with_bias ? p.bias.data() : nullptr;
+      std::vector<float> expected = p.c;
+      reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.ldc,
+                        bias, accumulate);
+      ForEveryExec([&](const Exec& exec) {
+        const auto packed = Pack<uint32_t>(exec, p.b_KN.data(), p.k, p.n);
+        std::vector<float> c = p.c;
+        Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias,
+               accumulate ? c.data() : nullptr);
+        ExpectSameBits(expected, c);
+      });
+    }
+  }
+}
+
+TEST_P(MatmulTest, PackingBf16PutsTwoStepsInAWord) {
+  Problem p(GetParam());
+  ClearLowerHalves(&p.b_KN);
+  std::vector<uint32_t> expected(PackedPairs(p.n, p.k));
+  for (int64_t i = 0; i < p.k; ++i) {
+    for (int64_t j = 0; j < p.n; ++j) {
+      uint32_t& word = expected[(j / kPanel * ((p.k + 1) / 2) + i / 2) * kPanel + j % kPanel];
+      word |= BitsOf(p.b_KN[i * p.n + j]) >> (i % 2 == 0 ? 16 : 0);
+    }
+  }
+  ForEveryExec([&](const Exec& exec) {
+    const auto packed = Pack<uint32_t>(exec, p.b_KN.data(), p.k, p.n);
+    ExpectSameBits(expected, std::vector<uint32_t>(packed.memory.begin(), packed.memory.end()));
   });
 }
 
@@ -128,8 +173,8 @@ TEST_P(MatmulTest, GatedProductsAreTheBitsOfProductAndActivation) {
   }
   reference::Gated(Gate::kGeluTanh, biased.data(), p.m, p.n, biased_act.data());
   ForEveryExec([&](const Exec& exec) {
-    const Packed gate = Pack(exec, p.b_KN.data(), p.k, p.n),
-                 up = Pack(exec, up_KN.data(), p.k, p.n);
+    const Packed<float> gate = Pack(exec, p.b_KN.data(), p.k, p.n),
+                        up = Pack(exec, up_KN.data(), p.k, p.n);
     std::vector<float> both(gate_up.size()), out(act.size());
     MatmulGated(exec, Gate::kSilu, p.a.data(), p.lda, p.m, gate, up, both.data(), out.data());
     ExpectSameBits(gate_up, both);
@@ -138,6 +183,25 @@ TEST_P(MatmulTest, GatedProductsAreTheBitsOfProductAndActivation) {
                 bias.data());
     ExpectSameBits(biased, both);
     ExpectSameBits(biased_act, out);
+  });
+}
+
+TEST_P(MatmulTest, OfBf16GatedProductsAreTheBitsOfTheFloatsItStandsFor) {
+  Problem p(GetParam());
+  std::vector<float> up_KN = RandomFloats(p.k * p.n, 5);
+  ClearLowerHalves(&p.b_KN);
+  ClearLowerHalves(&up_KN);
+  const std::vector<float> bias = RandomFloats(2 * p.n, 6);
+  ForEveryExec([&](const Exec& exec) {
+    const auto run = [&](const PackedMatrix& gate, const PackedMatrix& up) {
+      std::vector<float> out(p.m * 3 * p.n);
+      MatmulGated(exec, Gate::kSilu, p.a.data(), p.lda, p.m, gate, up, out.data(),
+                  out.data() + p.m * 2 * p.n, bias.data());
+      return out;
+    };
+    ExpectSameBits(run(Pack(exec, p.b_KN.data(), p.k, p.n), Pack(exec, up_KN.data(), p.k, p.n)),
+                   run(Pack<uint32_t>(exec, p.b_KN.data(), p.k, p.n),
+                       Pack<uint32_t>(exec, up_KN.data(), p.k, p.n)));
   });
 }
 
@@ -163,7 +227,7 @@ TEST(MatmulTest, AMultiplyAndAddRoundsOnceOnEveryIsa) {
   const float c = 1 + 0x1p-23f;
   const std::vector<float> a = {1, (1 + 0x1p-23f) * 0x1p-12f}, b = {c, (1 - 0x1p-23f) * 0x1p-12f};
   ForEveryExec([&](const Exec& exec) {
-    const Packed packed = Pack(exec, b.data(), 2, 1);
+    const Packed<float> packed = Pack(exec, b.data(), 2, 1);
     float sum;
     Matmul(exec, a.data(), 2, 1, packed, &sum, 1);
     EXPECT_EQ(sum, c);
@@ -173,7 +237,7 @@ TEST(MatmulTest, AMultiplyAndAddRoundsOnceOnEveryIsa) {
 TEST(MatmulTest, ARowsBitsDoNotDependOnTheOtherRows) {
   const Problem p({64, 300, 200});
   ForEveryExec([&](const Exec& exec) {
-    const Packed packed = Pack(exec, p.b_KN.data(), p.k, p.n);
+    const Packed<float> packed = Pack(exec, p.b_KN.data(), p.k, p.n);
     std::vector<float> whole(p.m * p.n);
     Matmul(exec, p.a.data(), p.lda, p.m, packed, whole.data(), p.n);
     for (int64_t batch : {1, 2, 5, 8, 31}) {
@@ -183,6 +247,22 @@ TEST(MatmulTest, ARowsBitsDoNotDependOnTheOtherRows) {
                parts.data() + row * p.n, p.n);
       }
       ExpectSameBits(whole, parts);
+    }
+  });
+}
+
+TEST(MatmulTest, OfBf16AnyNumberOfRowsGivesTheReferencesBits) {
+  Problem p({40, 801, 97});
+  ClearLowerHalves(&p.b_KN);
+  std::vector<float> expected(p.m * p.n);
+  reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.n, nullptr,
+                    false);
+  ForEveryExec([&](const Exec& exec) {
+    const auto packed = Pack<uint32_t>(exec, p.b_KN.data(), p.k, p.n);
+    for (int64_t rows = 1; rows <= p.m; ++rows) {
+      std::vector<float> c(rows * p.n);
+      Matmul(exec, p.a.data(), p.lda, rows, packed, c.data(), p.n);
+      ExpectSameBits({expected.begin(), expected.begin() + rows * p.n}, c);
     }
   });
 }

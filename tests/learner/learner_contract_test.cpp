@@ -14,6 +14,7 @@ namespace {
 struct Case {
   ModelConfig config;
   std::shared_ptr<const Weights> weights;
+  std::string dtype;
   float temperature = 1;
   std::vector<std::vector<int32_t>> prompts;
   std::vector<std::vector<Completion>> completions;                  // of each prompt
@@ -36,6 +37,7 @@ Case MakeCase(RandomCase& draws, bool keep = false) {
   Case c;
   c.config = RandomModel(draws);
   c.weights = RandomModelWeights(draws, c.config);
+  c.dtype = RandomDtype(draws);
   c.temperature = draws.Of({0.6f, 1.0f, 1.4f});
   GenerationParams params;
   params.sampling.temperature = c.temperature;
@@ -51,7 +53,8 @@ Case MakeCase(RandomCase& draws, bool keep = false) {
     const int64_t pages = PagesFor(40 + params.max_tokens, limits.page_size) + draws.From(0, 3);
     limits.cache_bytes = pages * 2 * c.config.num_layers * c.config.kv_dim() * limits.page_size * 4;
   }
-  const auto backend = ExactBackend(c.config, c.weights, draws.From(1, 3), RandomIsa(draws));
+  const auto backend =
+      ExactBackend(c.config, c.weights, c.dtype, draws.From(1, 3), RandomIsa(draws));
   Engine engine(*backend, nullptr, params, limits);
   c.prompts.resize(static_cast<size_t>(draws.From(1, 6)));
   for (size_t g = 0; g < c.prompts.size(); ++g) {
@@ -75,7 +78,8 @@ TEST(LearnerContractTest, LogprobsAndEntropiesAreThoseTheTokensWereDrawnWith) {
     const auto groups = c.groups();
     std::vector<int32_t> all(groups.size());
     std::iota(all.begin(), all.end(), 0);
-    const auto backend = ExactBackend(c.config, c.weights, draws.From(1, 3), RandomIsa(draws));
+    const auto backend =
+        ExactBackend(c.config, c.weights, c.dtype, draws.From(1, 3), RandomIsa(draws));
     // Small ones cut groups too.
     for (const PackedBatch& packed : Pack(groups, all, draws.Of({1, 30, 100, 4000}))) {
       std::vector<float> logprobs(packed.targets.size()), entropies(packed.targets.size());
@@ -136,10 +140,10 @@ TEST(LearnerContractTest, GradientsDependOnNoCutThreadsOrIsa) {
     std::iota(all.begin(), all.end(), 0);
     const size_t size = static_cast<size_t>(MakeLayout(c.config).size);
     std::vector<float> expected(size);
-    AddGradient(c, all, *PlainestBackend(c.config, c.weights), seed, &expected);
+    AddGradient(c, all, *PlainestBackend(c.config, c.weights, c.dtype), seed, &expected);
     for (const kernels::Isa isa : IsasOfThisMachine()) {
       const int threads = draws.From(1, 3);
-      const auto backend = ExactBackend(c.config, c.weights, threads, isa);
+      const auto backend = ExactBackend(c.config, c.weights, c.dtype, threads, isa);
       std::vector<float> grads(size);
       std::string cut;
       for (size_t first = 0; first < all.size();) {
@@ -163,8 +167,9 @@ TEST(LearnerContractTest, ActivationsOfTheEngineGiveTheGradientsOfAForward) {
     std::iota(all.begin(), all.end(), 0);
     const size_t size = static_cast<size_t>(MakeLayout(c.config).size);
     std::vector<float> expected(size), grads(size);
-    AddGradient(c, all, *PlainestBackend(c.config, c.weights), seed, &expected);
-    const auto backend = ExactBackend(c.config, c.weights, draws.From(1, 3), RandomIsa(draws));
+    AddGradient(c, all, *PlainestBackend(c.config, c.weights, c.dtype), seed, &expected);
+    const auto backend =
+        ExactBackend(c.config, c.weights, c.dtype, draws.From(1, 3), RandomIsa(draws));
     AddGradient(c, all, *backend, seed, &grads, /*known=*/true);
     ASSERT_EQ(BitDifference(expected, grads), "");
   });

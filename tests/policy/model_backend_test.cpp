@@ -53,6 +53,10 @@ TEST(ModelBackendTest, UnknownNamesAreRefusedWithTheNearest) {
               AllOf(HasSubstr("policy.device"), HasSubstr("did you mean \"cuda\"?")));
   EXPECT_THAT(UsageErrorOf({.device = "cuda"}),
               HasSubstr("the exact backend runs on \"cpu\" only"));
+  EXPECT_THAT(
+      UsageErrorOf({.dtype = "bf61"}),
+      HasSubstr(
+          "policy.dtype: expected \"f32\" or \"bf16\", found \"bf61\"; did you mean \"bf16\"?"));
   EXPECT_THAT(UsageErrorOf({.threads = -1}), HasSubstr("threads"));
 }
 

@@ -27,6 +27,7 @@ struct Part {
 struct Case {
   ModelConfig config;
   std::shared_ptr<const Weights> weights;
+  std::string dtype;
   std::vector<Stream> streams;
   std::vector<std::vector<Part>> schedule;  // of each batch
   int32_t page_size = 0;
@@ -111,6 +112,7 @@ Case MakeCase(RandomCase& draws) {
   Case c;
   c.config = RandomModel(draws);
   c.weights = RandomModelWeights(draws, c.config);
+  c.dtype = RandomDtype(draws);
   c.streams = RandomStreams(draws, c.config.vocab_size);
   c.schedule = RandomSchedule(draws, c.streams);
   c.page_size = RandomPageSize(draws);
@@ -126,7 +128,7 @@ Case MakeCase(RandomCase& draws) {
   }
   for (int32_t page = 0; page < pages; ++page) c.pages.push_back(page);
   draws.Shuffle(&c.pages);
-  const auto plainest = PlainestBackend(c.config, c.weights);
+  const auto plainest = PlainestBackend(c.config, c.weights, c.dtype);
   for (const Stream& stream : c.streams)
     c.expected.push_back(OneTokenAtATime(*plainest, stream.tokens));
   return c;
@@ -231,9 +233,9 @@ TEST(ModelContractTest, LogitsAreThoseOfEachSequenceAloneOneTokenAtATime) {
     const Case c = MakeCase(draws);
     for (const kernels::Isa isa : IsasOfThisMachine()) {
       const int threads = draws.From(1, 3);
-      SCOPED_TRACE(kernels::IsaName(isa) + ", threads " + std::to_string(threads) + ", page size " +
-                   std::to_string(c.page_size));
-      const auto backend = ExactBackend(c.config, c.weights, threads, isa);
+      SCOPED_TRACE(c.dtype + ", " + kernels::IsaName(isa) + ", threads " + std::to_string(threads) +
+                   ", page size " + std::to_string(c.page_size));
+      const auto backend = ExactBackend(c.config, c.weights, c.dtype, threads, isa);
       Player player(c, *backend);
       for (size_t i = 0; i < c.schedule.size(); ++i) {
         SCOPED_TRACE("batch " + std::to_string(i));

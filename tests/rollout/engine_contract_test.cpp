@@ -78,9 +78,10 @@ TEST(EngineContractTest, ARequestGivesWhatItGivesAlone) {
   testing::ForRandomCases(140, [&](RandomCase& draws) {
     const ModelConfig config = testing::RandomModel(draws);
     const auto weights = testing::RandomModelWeights(draws, config);
+    const std::string dtype = testing::RandomDtype(draws);
     const GenerationParams params = RandomParams(draws, config.vocab_size);
     const auto requests = RandomRequests(draws, config.vocab_size);
-    const auto plainest = testing::PlainestBackend(config, weights);
+    const auto plainest = testing::PlainestBackend(config, weights, dtype);
     Outcome alone;
     for (const GenerationRequest& request : requests) {
       // One sequence at a time, the whole of it: a group's samples take turns.
@@ -91,9 +92,9 @@ TEST(EngineContractTest, ARequestGivesWhatItGivesAlone) {
       const int threads = draws.From(1, 3);
       const kernels::Isa isa = testing::RandomIsa(draws);
       const EngineLimits limits = RandomLimits(draws, config, params.max_tokens, requests);
-      SCOPED_TRACE(kernels::IsaName(isa) + ", threads " + std::to_string(threads) + ", page size " +
-                   std::to_string(limits.page_size));
-      const auto backend = testing::ExactBackend(config, weights, threads, isa);
+      SCOPED_TRACE(dtype + ", " + kernels::IsaName(isa) + ", threads " + std::to_string(threads) +
+                   ", page size " + std::to_string(limits.page_size));
+      const auto backend = testing::ExactBackend(config, weights, dtype, threads, isa);
       Engine engine(*backend, nullptr, params, limits);
       const Outcome run = GenerateRandomly(draws, engine, requests);
       ExpectSameBits(alone, run);
