@@ -1,5 +1,5 @@
 // Numbers of bf16 in pairs: a bf16 is the upper half of the float it stands for, so a shift or a
-// mask widens sixteen of them. Included by matmul_cpu.cpp.
+// mask widens sixteen of them. Included by matmul_layouts.h and matmul_tile.h.
 #pragma once
 
 #include "kernels/simd.h"
