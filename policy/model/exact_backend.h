@@ -18,6 +18,8 @@
 #include "policy/model/batch_plan.h"
 #include "policy/model/exact_activations.h"
 #include "policy/model/exact_cache.h"
+#include "policy/model/expert_scratch.h"
+#include "policy/model/head_scratch.h"
 #include "policy/model/packed_weights.h"
 #include "policy/model/plan_parts.h"
 #include "policy/model/tape.h"
@@ -46,16 +48,6 @@ class ExactBackend final : public Backend {
                 std::span<float> grads) override;
 
  private:
-  // What the head computes of R rows of the residual stream.
-  struct HeadRows {
-    float *x_RD, *inv_rms_R, *normed_RD, *logits_RV;
-  };
-  struct HeadBuffers {
-    Buffer<float> x_RD, inv_rms_R, normed_RD, logits_RV;
-    void Reserve(size_t rows, const ModelConfig& config);
-    HeadRows From(size_t row, const ModelConfig& config);  // of the rows from this one on
-  };
-
   // A forward that waits for its backward. Buffers are kept from one to the next.
   struct Kept {
     bool valid = false;
@@ -69,34 +61,6 @@ class ExactBackend final : public Backend {
     HeadBuffers head;
     std::vector<LayerTape> layers;     // unless the rows are known
     std::vector<ActivationRow> known;  // of each row, or empty
-  };
-
-  // The head on some rows at a time, R at most kHeadRows.
-  struct HeadScratch {
-    HeadBuffers rows;
-    Buffer<float> log_sum_exp_R, entropy_R, dlogprob_R, dentropy_R, d_normed_RD, d_x_RD;
-    Buffer<float> capped_RV;  // logits after their soft cap
-    std::vector<int32_t> rows_R, tokens_R;
-  };
-
-  // Of a layer with experts: T rows have K experts each, at places row * K + i; N of them, at most
-  // T, are of the expert at hand. E num_experts, G expert_size.
-  struct ExpertScratch {
-    Buffer<float> logits_TE, weights_TK, d_weights_TK, d_logits_TE;
-    std::vector<int32_t> experts_TK;  // of each place
-    std::vector<int32_t> places_TK;   // expert by expert, from begin_E[expert] on, in order
-    std::vector<int32_t> begin_E, next_E;
-    Buffer<float> in_ND, out_ND, gate_up_N2G, d_gate_up_N2G, act_NG, d_act_NG;
-    Buffer<float> normed_TD, d_normed_TD, inv_rms_T;
-    std::vector<const float*> gate_up_N;
-  };
-
-  // The gradients that one Backward works on.
-  struct HeadGradient {
-    std::span<const float> dlogprobs, dentropies;  // of all targets; dentropies may be empty
-    float* grads = nullptr;
-    bool inputs = false;   // computes d_x_TD and the final norm's gradient
-    bool weights = false;  // computes the head's gradient
   };
 
   // The weights that are computed with, once they are laid out.

@@ -30,7 +30,7 @@ void CheckRow(int32_t row, const Batch& batch) {
 
 }  // namespace
 
-void ExactBackend::HeadBuffers::Reserve(size_t rows, const ModelConfig& config) {
+void HeadBuffers::Reserve(size_t rows, const ModelConfig& config) {
   const auto d = static_cast<size_t>(config.hidden_size);
   x_RD.Reserve(rows * d);
   normed_RD.Reserve(rows * d);
@@ -38,7 +38,7 @@ void ExactBackend::HeadBuffers::Reserve(size_t rows, const ModelConfig& config) 
   logits_RV.Reserve(rows * static_cast<size_t>(config.vocab_size));
 }
 
-ExactBackend::HeadRows ExactBackend::HeadBuffers::From(size_t row, const ModelConfig& config) {
+HeadRows HeadBuffers::From(size_t row, const ModelConfig& config) {
   const auto d = static_cast<size_t>(config.hidden_size);
   return {x_RD.data() + row * d, inv_rms_R.data() + row, normed_RD.data() + row * d,
           logits_RV.data() + row * static_cast<size_t>(config.vocab_size)};
@@ -206,7 +206,7 @@ void ExactBackend::HeadBackward(std::span<const int32_t> ids, const HeadGradient
   }
 }
 
-ExactBackend::HeadRows ExactBackend::HeadOf(std::span<const int32_t> ids) {
+HeadRows ExactBackend::HeadOf(std::span<const int32_t> ids) {
   if (kept_.has_logits) return kept_.head.From(static_cast<size_t>(ids[0]), config_);
   head_.rows_R.clear();
   for (const int32_t id : ids) head_.rows_R.push_back(kept_.targets[id].row);
