@@ -89,7 +89,7 @@ void RolloutWorker::Check(std::shared_ptr<const Weights> weights) {
                      std::to_string(backend_->layout().size) +
                      ": do all workers use the same policy.model?");
   }
-  const Hash128 computed = Fingerprint(backend_->layout(), weights->data);
+  const Hash128 computed = Fingerprint(backend_->layout(), weights->data, &backend_->pool());
   if (computed != weights->fingerprint) {
     link().Send(WeightsRefused{
         weights->version,

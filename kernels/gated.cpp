@@ -32,14 +32,14 @@ void Gated(const Exec& exec, Gate activation, const float* gate_up_T2F, int64_t 
 
 void GatedBackward(const Exec& exec, Gate activation, const float* d_out_TF,
                    const float* const* gate_up_T, int64_t t, int64_t f, float* d_gate_up_T2F,
-                   float* out_TF) {
+                   const RowsAt& out_TF) {
   const GatedKernels& kernels = GatedKernelsOf(exec, activation);
   ParallelFor(exec, t, 4, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const float* gate = gate_up_T[row];
       if (row + 1 < end) AskFor(gate_up_T[row + 1], 2 * f);
       float* d_gate = d_gate_up_T2F + row * 2 * f;
-      kernels.backward(d_out_TF + row * f, gate, gate + f, f, d_gate, d_gate + f, out_TF + row * f);
+      kernels.backward(d_out_TF + row * f, gate, gate + f, f, d_gate, d_gate + f, out_TF.From(row));
     }
   });
 }

@@ -1,5 +1,5 @@
 // The activation of a gated feed-forward: act(gate) * up. Shazeer, arXiv:2002.05202.
-//   SwiGLU: silu(x) = x / (1 + exp(-x))
+//   SwiGLU: silu(x) = x (1 / (1 + exp(-x)))
 //   GeGLU:  gelu in its tanh form, x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))) / 2;
 //           Hendrycks and Gimpel, arXiv:1606.08415
 #pragma once
@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/exec.h"
+#include "kernels/rows_at.h"
 
 namespace hone::kernels {
 
@@ -20,7 +21,12 @@ void Gated(const Exec& exec, Gate activation, const float* gate_up_T2F, int64_t 
 // The rows of gate_up lie anywhere.
 void GatedBackward(const Exec& exec, Gate activation, const float* d_out_TF,
                    const float* const* gate_up_T, int64_t t, int64_t f, float* d_gate_up_T2F,
-                   float* out_TF);
+                   const RowsAt& out_TF);
+inline void GatedBackward(const Exec& exec, Gate activation, const float* d_out_TF,
+                          const float* const* gate_up_T, int64_t t, int64_t f, float* d_gate_up_T2F,
+                          float* out_TF) {
+  GatedBackward(exec, activation, d_out_TF, gate_up_T, t, f, d_gate_up_T2F, RowsAt{out_TF, f});
+}
 
 namespace reference {
 void Gated(Gate activation, const float* gate_up_T2F, int64_t t, int64_t f, float* out_TF);

@@ -14,10 +14,11 @@ struct Activation {
 };
 
 struct Silu {
-  static HONE_SIMD F32x16 Value(F32x16 x) { return Div(x, Add(Set(1), Exp(Neg(x)))); }
+  static HONE_SIMD F32x16 Sigmoid(F32x16 x) { return Div(Set(1), Add(Set(1), Exp(Neg(x)))); }
+  static HONE_SIMD F32x16 Value(F32x16 x) { return Mul(x, Sigmoid(x)); }
   static HONE_SIMD Activation ValueAndSlope(F32x16 x) {
-    const F32x16 denominator = Add(Set(1), Exp(Neg(x))), sigmoid = Div(Set(1), denominator);
-    return {Div(x, denominator), Mul(sigmoid, Fma(x, Sub(Set(1), sigmoid), Set(1)))};
+    const F32x16 sigmoid = Sigmoid(x);
+    return {Mul(x, sigmoid), Mul(sigmoid, Fma(x, Sub(Set(1), sigmoid), Set(1)))};
   }
 };
 
@@ -49,14 +50,14 @@ void Forward(const float* gate, const float* up, int64_t f, float* out) {
 
 template <class Act>
 void Backward(const float* d_out, const float* gate, const float* up, int64_t f, float* d_gate,
-              float* d_up, float* out) {
+              float* d_up, const RowsAt& out) {
   for (int64_t i = 0; i < f; i += 16) {
     const int64_t n = Smaller(16, f - i);
     const F32x16 u = LoadN(up + i, n), dy = LoadN(d_out + i, n);
     const Activation act = Act::ValueAndSlope(LoadN(gate + i, n));
     StoreN(d_gate + i, Mul(Mul(dy, u), act.slope), n);
     StoreN(d_up + i, Mul(dy, act.value), n);
-    StoreN(out + i, Mul(act.value, u), n);
+    StoreN(out.data + i / 32 * out.panel_stride + i % 32, Mul(act.value, u), n);
   }
 }
 

@@ -15,9 +15,9 @@ struct Activation {
 };
 
 Activation Silu(float x) {
-  const float denominator = 1 + Exp(-x), sigmoid = 1 / denominator;
+  const float sigmoid = 1 / (1 + Exp(-x));
   // d silu / dx = sigmoid(x) (1 + x (1 - sigmoid(x)))
-  return {x / denominator, sigmoid * std::fma(x, 1 - sigmoid, 1.0f)};
+  return {x * sigmoid, sigmoid * std::fma(x, 1 - sigmoid, 1.0f)};
 }
 
 Activation GeluTanh(float x) {

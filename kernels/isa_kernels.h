@@ -6,6 +6,7 @@
 
 #include "kernels/exec.h"
 #include "kernels/gated.h"
+#include "kernels/rows_at.h"
 
 namespace hone::kernels {
 
@@ -66,7 +67,7 @@ struct MatmulKernels {
 
 struct RmsNormKernels {
   void (*forward)(const float* x_TD, const float* weight_D, float offset, float eps, int64_t t,
-                  int64_t d, float* y_TD, float* inv_rms_T);
+                  int64_t d, const RowsAt& y_TD, float* inv_rms_T);
   void (*backward_x)(const float* dy_TD, const float* x_TD, const float* weight_D, float offset,
                      const float* inv_rms_T, int64_t t, int64_t d, float* dx_TD);
   // Columns [begin, end) of dweight.
@@ -83,7 +84,7 @@ struct GatedKernels {
   // One row of f elements.
   void (*forward)(const float* gate, const float* up, int64_t f, float* out);
   void (*backward)(const float* d_out, const float* gate, const float* up, int64_t f, float* d_gate,
-                   float* d_up, float* out);
+                   float* d_up, const RowsAt& out);
 };
 const GatedKernels& GatedKernelsOf(const Exec& exec, Gate activation);
 

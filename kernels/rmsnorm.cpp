@@ -8,10 +8,10 @@
 namespace hone::kernels {
 
 void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps, int64_t t,
-             int64_t d, float* y_TD, float* inv_rms_T, float offset) {
+             int64_t d, const RowsAt& y_TD, float* inv_rms_T, float offset) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
   ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
-    kernels.forward(x_TD + begin * d, weight_D, offset, eps, end - begin, d, y_TD + begin * d,
+    kernels.forward(x_TD + begin * d, weight_D, offset, eps, end - begin, d, y_TD.From(begin),
                     inv_rms_T == nullptr ? nullptr : inv_rms_T + begin);
   });
 }
@@ -47,8 +47,8 @@ void RmsNormHeads(const Exec& exec, const HeadNorm& norm, int64_t t, float* x, i
   ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       float* heads = x + row * ld;
-      kernels.forward(heads, norm.weight, norm.offset, norm.eps, norm.heads, norm.head_dim, heads,
-                      nullptr);
+      kernels.forward(heads, norm.weight, norm.offset, norm.eps, norm.heads, norm.head_dim,
+                      {heads, norm.head_dim}, nullptr);
     }
   });
 }
@@ -61,7 +61,7 @@ void RmsNormHeadsBackwardX(const Exec& exec, const HeadNorm& norm, int64_t t, co
     float* scratch = Scratch(size);
     for (int64_t row = begin; row < end; ++row) {
       float *at = dy + row * ld, *inv_rms = inv_rms_TH + row * heads;
-      kernels.forward(x + row * ld_x, norm.weight, norm.offset, norm.eps, heads, d, scratch,
+      kernels.forward(x + row * ld_x, norm.weight, norm.offset, norm.eps, heads, d, {scratch, d},
                       inv_rms);
       std::copy_n(at, size, scratch);
       std::fill_n(at, size, 0.0f);

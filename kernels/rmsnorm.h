@@ -6,12 +6,17 @@
 #include <cstdint>
 
 #include "kernels/exec.h"
+#include "kernels/rows_at.h"
 
 namespace hone::kernels {
 
 // x, y [t, d]; weight [d]; inv_rms [t] (kept for the backward, may be null). y may be x.
 void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps, int64_t t,
-             int64_t d, float* y_TD, float* inv_rms_T, float offset = 0);
+             int64_t d, const RowsAt& y_TD, float* inv_rms_T, float offset = 0);
+inline void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps,
+                    int64_t t, int64_t d, float* y_TD, float* inv_rms_T, float offset = 0) {
+  RmsNorm(exec, x_TD, weight_D, eps, t, d, RowsAt{y_TD, d}, inv_rms_T, offset);
+}
 // dx += gradient by x; dweight += gradient by weight (a chain over t). dx is accumulated since the
 // residual's gradient is already there.
 void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, const float* weight_D,

@@ -6,10 +6,10 @@ namespace hone::kernels {
 namespace {
 
 void Forward(const float* x_TD, const float* weight_D, float offset, float eps, int64_t t,
-             int64_t d, float* y_TD, float* inv_rms_T) {
+             int64_t d, const RowsAt& y_TD, float* inv_rms_T) {
   for (int64_t row = 0; row < t; ++row) {
     const float* x = x_TD + row * d;
-    float* y = y_TD + row * d;
+    float* y = y_TD.data + row * y_TD.row_step;
     F32x16 squares = Zero();
     for (int64_t i = 0; i < d; i += 16) {
       const F32x16 v = LoadN(x + i, Smaller(16, d - i));
@@ -21,7 +21,8 @@ void Forward(const float* x_TD, const float* weight_D, float offset, float eps, 
     for (int64_t i = 0; i < d; i += 16) {
       const int64_t n = Smaller(16, d - i);
       const F32x16 unit = Mul(LoadN(x + i, n), Set(inv_rms));
-      StoreN(y + i, Mul(unit, Add(LoadN(weight_D + i, n), Set(offset))), n);
+      StoreN(y + i / 32 * y_TD.panel_stride + i % 32,
+             Mul(unit, Add(LoadN(weight_D + i, n), Set(offset))), n);
     }
   }
 }

@@ -23,7 +23,7 @@ Buffer<float> WeightsArrays::Take(size_t size) {
 }
 
 std::shared_ptr<const Weights> WeightsArrays::Share(const WeightsLayout& layout, Buffer<float> data,
-                                                    uint64_t version) {
+                                                    uint64_t version, ThreadPool* pool) {
   const auto give_back = [shelf = shelf_](Buffer<float>* array) {
     {
       std::lock_guard lock(shelf->mutex);
@@ -35,7 +35,7 @@ std::shared_ptr<const Weights> WeightsArrays::Share(const WeightsLayout& layout,
   auto weights = std::make_shared<Weights>();
   weights->version = version;
   weights->data = std::as_const(*owner).span();
-  weights->fingerprint = Fingerprint(layout, weights->data);
+  weights->fingerprint = Fingerprint(layout, weights->data, pool);
   weights->owner = owner;
   return weights;
 }
@@ -96,7 +96,7 @@ std::shared_ptr<const Weights> AdamWOptimizer::Step(const Weights& current,
     kernels::AdamW(exec_, kernel, current.data.data() + at, grads.data() + at, m_.data() + at,
                    v_.data() + at, range.end - at, next.data() + at);
   }
-  return arrays_.Share(layout_, std::move(next), step);
+  return arrays_.Share(layout_, std::move(next), step, exec_.pool);
 }
 
 }  // namespace hone

@@ -22,7 +22,7 @@ class WeightsArrays {
   Buffer<float> Take(size_t size);
   // Makes a version of a filled array.
   std::shared_ptr<const Weights> Share(const WeightsLayout& layout, Buffer<float> data,
-                                       uint64_t version);
+                                       uint64_t version, ThreadPool* pool);
 
  private:
   struct Shelf {

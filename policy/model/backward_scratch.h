@@ -28,7 +28,7 @@ struct RowScratch {
   int64_t first = 0, count = 0;
   std::vector<kernels::AttentionSpan> spans;  // of the part, cut where it begins and ends
   std::vector<const float*> gate_up_R;
-  Buffer<float> d_act_RF, act_RF, d_gate_up_R2F, normed_RD, d_branch_RD;
+  Buffer<float> d_act_RF, d_gate_up_R2F, normed_RD, d_branch_RD;
 };
 struct BackwardScratch {
   std::vector<RowScratch> rows;  // of each part

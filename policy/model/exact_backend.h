@@ -158,6 +158,7 @@ class ExactBackend final : public Backend {
                              const Buffer<float>& branch_TD, int64_t norm, NormScratch* scratch);
   void KeepGradient(const RowsPart& part, int64_t row, int64_t rows, const float* dy, int64_t n,
                     ProjectionScratch* to);
+  kernels::RowsAt InputRows(int64_t row, ProjectionScratch* to) const;
   void KeepInput(const RowsPart& part, int64_t row, int64_t rows, const float* x, int64_t k,
                  ProjectionScratch* to);
   void InputGradient(const RowsPart& part, int64_t rows, const float* dy, int64_t n, int64_t k,

@@ -45,7 +45,11 @@ void ExactBackend::ReserveBackward() {
   for (const auto& [of, n, k] :
        {Sizes{&s.qkv, columns, d}, {&s.o, d, q_dim}, {&s.gate_up, 2 * f, d}, {&s.down, d, f}}) {
     reserve(n * GradStride(), {&of->dy_NT});
-    reserve(kernels::PackedSize(k, t), {&of->x_panels});
+    if (k % kernels::kPanel == 0) {
+      reserve(kernels::PackedSize(k, t), {&of->x_panels});
+    } else {
+      of->x_panels.Resize(static_cast<size_t>(kernels::PackedSize(k, t)));  // zeros past column k
+    }
     reserve(kernels::PackedSize(k, n), {&of->w_panels});
   }
   for (NormScratch* norm :
@@ -66,7 +70,7 @@ void ExactBackend::ReserveBackward() {
   const int64_t rows = s.rows.size() == 1 ? t : std::min(t, kChunkRows);
   for (RowScratch& of_part : s.rows) {
     of_part.gate_up_R.resize(static_cast<size_t>(rows));
-    reserve(rows * f, {&of_part.d_act_RF, &of_part.act_RF});
+    reserve(rows * f, {&of_part.d_act_RF});
     reserve(rows * 2 * f, {&of_part.d_gate_up_R2F});
     reserve(rows * d, {&of_part.normed_RD, &of_part.d_branch_RD});
   }
@@ -98,7 +102,13 @@ void ExactBackend::KeepGradient(const RowsPart& part, int64_t row, int64_t rows,
   kernels::TransposeRows(part.exec, dy, n, rows, n, to->dy_NT.data() + row, GradStride());
 }
 
-// What a projection read, x [rows, k], packed for the same.
+// Where what a projection read is packed for the same, from a row on.
+kernels::RowsAt ExactBackend::InputRows(int64_t row, ProjectionScratch* to) const {
+  constexpr int64_t kPanel = kernels::kPanel;
+  return {to->x_panels.data() + row * kPanel, kPanel, kept_.batch.rows() * kPanel};
+}
+
+// Packs x [rows, k] there.
 void ExactBackend::KeepInput(const RowsPart& part, int64_t row, int64_t rows, const float* x,
                              int64_t k, ProjectionScratch* to) {
   kernels::PackRows(part.exec, x, k, rows, k, kept_.batch.rows(), row, to->x_panels.data());
@@ -118,11 +128,10 @@ void ExactBackend::NormedProjectionRows(const RowsPart& part, int64_t row, int64
                                         NormScratch* scratch) {
   const int64_t d = config_.hidden_size, at = row * d;
   const float* x = x_TD.data() + at;
-  float *normed = part.scratch.normed_RD.data(), *inv_rms = scratch->inv_rms_T.data() + row,
-        *d_normed = scratch->dy_TD.data() + at;
+  float *inv_rms = scratch->inv_rms_T.data() + row, *d_normed = scratch->dy_TD.data() + at;
   KeepGradient(part, row, rows, dy, n, projection);
-  kernels::RmsNorm(part.exec, x, Data(norm), eps(), rows, d, normed, inv_rms, norm_offset());
-  KeepInput(part, row, rows, normed, d, projection);
+  kernels::RmsNorm(part.exec, x, Data(norm), eps(), rows, d, InputRows(row, projection), inv_rms,
+                   norm_offset());
   InputGradient(part, rows, dy, n, d, *projection, d_normed);
   kernels::RmsNormBackwardX(part.exec, d_normed, x, Data(norm), inv_rms, rows, d,
                             back_.d_x_TD.data() + at, norm_offset());
@@ -135,7 +144,7 @@ void ExactBackend::FeedForwardRows(int64_t l, const RowsPart& part) {
   const LayerOffsets& at = offsets_.layers[l];
   const LayerTape& tape = TapeOf(l);
   RowScratch& s = part.scratch;
-  float *d_act = s.d_act_RF.data(), *act = s.act_RF.data(), *d_gate_up = s.d_gate_up_R2F.data();
+  float *d_act = s.d_act_RF.data(), *d_gate_up = s.d_gate_up_R2F.data();
   ForChunks(part, [&](int64_t row, int64_t rows) {
     const float* d_out =
         BranchEndRows(part, row, rows, tape.mlp_out_TD, at.mlp_out_norm, &back_.mlp_out_norm);
@@ -143,8 +152,7 @@ void ExactBackend::FeedForwardRows(int64_t l, const RowsPart& part) {
     InputGradient(part, rows, d_out, d, f, back_.down, d_act);
     for (int64_t i = 0; i < rows; ++i) s.gate_up_R[i] = GateUpOf(l, row + i);
     kernels::GatedBackward(part.exec, config_.activation, d_act, s.gate_up_R.data(), rows, f,
-                           d_gate_up, act);
-    KeepInput(part, row, rows, act, f, &back_.down);
+                           d_gate_up, InputRows(row, &back_.down));
     NormedProjectionRows(part, row, rows, tape.mid_TD, at.mlp_norm, d_gate_up, 2 * f,
                          &back_.gate_up, &back_.mlp_norm);
   });

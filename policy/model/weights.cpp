@@ -107,11 +107,23 @@ Hash128 Fingerprint(const WeightsLayout& layout, std::span<const Hash128> tensor
   return HashBytes(words.data(), words.size() * sizeof(uint64_t));
 }
 
-Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data) {
-  std::vector<Hash128> hashes;
-  for (const TensorSpec& tensor : layout.tensors) {
-    hashes.push_back(
-        HashBytes(data.data() + tensor.offset, static_cast<size_t>(tensor.size) * sizeof(float)));
+Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data, ThreadPool* pool) {
+  std::vector<Hash128> hashes(layout.tensors.size());
+  const int64_t threads = pool == nullptr ? 1 : pool->threads();
+  // A thread takes the tensors that begin in its part of the array.
+  const auto hash = [&](int64_t begin, int64_t end) {
+    for (size_t i = 0; i < hashes.size(); ++i) {
+      const TensorSpec& tensor = layout.tensors[i];
+      const int64_t thread = tensor.offset * threads / layout.size;
+      if (thread < begin || thread >= end) continue;
+      hashes[i] =
+          HashBytes(data.data() + tensor.offset, static_cast<size_t>(tensor.size) * sizeof(float));
+    }
+  };
+  if (pool == nullptr) {
+    hash(0, 1);
+  } else {
+    pool->For(threads, 1, hash);
   }
   return Fingerprint(layout, hashes);
 }

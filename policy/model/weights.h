@@ -11,6 +11,7 @@
 
 #include "common/buffer.h"
 #include "common/hash.h"
+#include "common/thread_pool.h"
 #include "policy/model/config.h"
 #include "policy/model/tensor_role.h"
 
@@ -47,8 +48,10 @@ struct Weights {
   std::shared_ptr<const void> owner;
 };
 
-// A hash over the name, shape and bytes of every tensor, in order of the layout.
-Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data);
+// A hash over the name, shape and bytes of every tensor, in order of the layout. A pool shares out
+// the tensors among its threads.
+Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data,
+                    ThreadPool* pool = nullptr);
 
 // The same of the hashes of each tensor's bytes, for who took them while the bytes came by.
 Hash128 Fingerprint(const WeightsLayout& layout, std::span<const Hash128> tensors);
