@@ -100,9 +100,10 @@ struct Backward {
   int64_t PageStride() const { return shape.kv_heads * HeadPage(); }
   int64_t Group() const { return shape.heads / shape.kv_heads; }
   int64_t Stat(int64_t row, int64_t head) const { return row * shape.heads + head; }
-  // Of a row's first head among those of a kv head, in `kept`.
-  int64_t KeptRow(int64_t i, int64_t kv_head) const {
-    return kv_head * kept.head_size + i * Group() * kPagePositions;
+  // Of row i of a span and a head, from what `kept` says of a page.
+  int64_t KeptRow(int64_t i, int64_t head) const {
+    const int64_t query = i * Group() + head % Group();
+    return head / Group() * kept.head_size + query * kPagePositions;
   }
 };
 
@@ -158,8 +159,7 @@ void QueryGradients(Backward* b, float* dq, int64_t ld_dq) {
                         tile.delta[slot] = b->delta.data() + b->Stat(row, head);
                         if (b->p.empty()) return;
                         tile.kept_pages[slot] = b->kept.pages[s].data();
-                        tile.kept_row[slot] =
-                            b->KeptRow(i, kv_head) + (head - kv_head * b->Group()) * kPagePositions;
+                        tile.kept_row[slot] = b->KeptRow(i, head);
                       });
            });
 }
@@ -176,6 +176,10 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
       .values_by_dim = b.values_by_dim.data() + slot * b.PageStride() + head_part,
       .grad_k = grad_k + page,
       .grad_v = grad_v + page};
+  const auto run = [&] {
+    if (block.queries > 0) b.kernels.backward_keys(block);
+    block.queries = 0;
+  };
   for (const auto& [s, page_of_span] : b.used.views[slot]) {
     const AttentionSpan& span = b.spans[s];
     const auto first_key = static_cast<int32_t>(page_of_span * kPagePositions);
@@ -185,8 +189,7 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
       const int64_t row = span.first_row + i;
       for (int64_t head = kv_head * b.Group(); head < (kv_head + 1) * b.Group(); ++head) {
         if (block.queries == 0 && !b.p.empty()) {
-          const int64_t at = b.kept.pages[s][page_of_span] + b.KeptRow(i, kv_head) +
-                             (head - kv_head * b.Group()) * kPagePositions;
+          const int64_t at = b.kept.pages[s][page_of_span] + b.KeptRow(i, head);
           block.p = b.p.data() + at;
           block.ds = b.ds.data() + at;
         }
@@ -197,16 +200,12 @@ void PageGradients(const Backward& b, int64_t slot, int64_t kv_head, float* grad
         block.dout[n] = b.dout + row * b.ld_dout + head * d;
         block.stats[n] = b.stats + b.Stat(row, head) * 2;
         block.delta[n] = b.delta[b.Stat(row, head)];
-        if (block.queries < kKeyQueries) continue;
-        b.kernels.backward_keys(block);
-        block.queries = 0;
+        if (block.queries == kKeyQueries) run();
       }
     }
-    if (b.p.empty() || block.queries == 0) continue;
-    b.kernels.backward_keys(block);  // the next span's weights lie elsewhere
-    block.queries = 0;
+    if (!b.p.empty()) run();  // the next span's weights lie elsewhere
   }
-  if (block.queries > 0) b.kernels.backward_keys(block);
+  run();
 }
 
 }  // namespace
@@ -251,8 +250,11 @@ void AttentionBackward(const Exec& exec, const AttentionShape& shape, const Atte
   TransposePages(&b);
   QueryGradients(&b, dq, ld_dq);
   const auto pages = static_cast<int64_t>(b.used.page_of_slot.size());
-  ParallelStrided(exec, pages * shape.kv_heads, [&](int64_t task) {
-    PageGradients(b, task / shape.kv_heads, task % shape.kv_heads, grad_k, grad_v);
+  const int64_t tasks = pages * shape.kv_heads;
+  ParallelStrides(exec, tasks, [&](int64_t first, int64_t stride) {
+    for (int64_t i = first; i < tasks; i += stride) {
+      PageGradients(b, i / shape.kv_heads, i % shape.kv_heads, grad_k, grad_v);
+    }
   });
 }
 

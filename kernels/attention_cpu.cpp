@@ -53,15 +53,6 @@ int64_t FirstSeen(const AttentionTile& tile, int query) {
 
 int64_t PagesSeen(const AttentionTile& tile, int last) { return tile.position[last - 1] / 16 + 1; }
 
-int64_t ScoreStride(const AttentionTile& tile) {
-  int64_t pages = 0;
-  for (int i = 0; i < tile.queries; ++i) {
-    const int64_t seen = PagesSeen(tile, i + 1);
-    pages = seen > pages ? seen : pages;
-  }
-  return pages * 16;
-}
-
 // Where a tile's pages lie: in the cache, or (transposed copies) by slot.
 struct PageLists {
   const float* base;
@@ -161,7 +152,7 @@ void Softmax(float* scores, int64_t begin, int64_t n, float scale, float* max, f
 }
 
 void Forward(const AttentionTile& tile) {
-  const int64_t d = tile.head_dim, stride = ScoreStride(tile);
+  const int64_t d = tile.head_dim, stride = tile.score_stride;
   float* scores = tile.scratch;
   ScoreTile(tile, tile.q, {tile.keys, tile.pages, tile.values}, scores, stride);
   float sum[kQueryTile];
@@ -216,7 +207,7 @@ HONE_SIMD ScoreGrad GradOfScores(F32x16 score, F32x16 dp, float scale, float cap
 }
 
 void BackwardQueries(const AttentionTile& tile) {
-  const int64_t d = tile.head_dim, stride = ScoreStride(tile);
+  const int64_t d = tile.head_dim, stride = tile.score_stride;
   float *scores = tile.scratch, *dp = scores + kQueryTile * stride;
   ScoreTile(tile, tile.q, {tile.keys, tile.pages}, scores, stride);
   ScoreTile(tile, tile.dout, {tile.values_by_dim, tile.slots}, dp, stride);

@@ -42,7 +42,9 @@ class TileQueue {
   void Run(const AttentionTile* next) {
     if (!waiting_) return;
     AttentionTile& tile = tiles_[1 - at_];
-    tile.scratch = Scratch(TileScratch(LastPosition(tile)));
+    const int32_t last = *std::max_element(tile.position, tile.position + tile.queries);
+    tile.score_stride = (last / kPagePositions + 1) * kPagePositions;
+    tile.scratch = Scratch(kQueryTile * 2 * tile.score_stride);
     tile.next = next;
     run_(tile);
     waiting_ = false;
@@ -79,16 +81,13 @@ void ForTiles(const AttentionTask& task, int64_t kv_head, int64_t group, Attenti
 template <class Body>
 void ForTasks(const Exec& exec, const std::vector<AttentionTask>& tasks, int64_t kv_heads,
               void (*run)(const AttentionTile&), const Body& body) {
-  const int64_t count = static_cast<int64_t>(tasks.size()) * kv_heads,
-                threads = std::min<int64_t>(Threads(exec), count);
-  ParallelFor(exec, threads, 1, [&, list = tasks.data()](int64_t begin, int64_t end) {
-    for (int64_t thread = begin; thread < end; ++thread) {
-      TileQueue tiles(run);
-      for (int64_t i = thread; i < count; i += threads) {
-        body(list[i / kv_heads], i % kv_heads, &tiles);
-      }
-      tiles.End();
+  const int64_t count = static_cast<int64_t>(tasks.size()) * kv_heads;
+  ParallelStrides(exec, count, [&, list = tasks.data()](int64_t first, int64_t stride) {
+    TileQueue tiles(run);
+    for (int64_t i = first; i < count; i += stride) {
+      body(list[i / kv_heads], i % kv_heads, &tiles);
     }
+    tiles.End();
   });
 }
 

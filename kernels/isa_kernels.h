@@ -129,7 +129,8 @@ struct AttentionTile {
   float scale = 1, softcap = 0;
   int64_t page_stride = 0;                         // floats from page to page in keys and values
   const float *keys = nullptr, *values = nullptr;  // the kv head's part of page 0
-  float* scratch = nullptr;                        // TileScratch(LastPosition()) floats
+  int64_t score_stride = 0;                        // floats of a query's scores, whole pages
+  float* scratch = nullptr;                        // kQueryTile * 2 of these
   const AttentionTile* next = nullptr;             // run after this one; its keys are asked for
   int queries = 0;
   // The first pages, the same of every query, of which each sees every key: read once for all.
@@ -152,14 +153,6 @@ struct AttentionTile {
   const int64_t* kept_pages[kQueryTile] = {};
   int64_t kept_row[kQueryTile] = {};
 };
-constexpr int64_t TileScratch(int64_t last_position) {
-  return kQueryTile * 2 * (last_position / 16 * 16 + 16);
-}
-inline int32_t LastPosition(const AttentionTile& tile) {
-  int32_t last = 0;
-  for (int i = 0; i < tile.queries; ++i) last = tile.position[i] > last ? tile.position[i] : last;
-  return last;
-}
 
 // Up to 32 queries that see keys of one page, in the order in which their gradients are added.
 inline constexpr int kKeyQueries = 32;

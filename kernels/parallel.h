@@ -18,13 +18,13 @@ inline void ParallelFor(const Exec& exec, int64_t count, int64_t grain,
   exec.pool->For(count, grain, body);
 }
 
-// body(i) for each i of [0, count); thread t takes t, t + threads, …: for work that grows with i.
-inline void ParallelStrided(const Exec& exec, int64_t count, FunctionRef<void(int64_t)> body) {
+// body(first, stride) on each thread, whose share of [0, count) is first, first + stride, …: for
+// work that grows with the index.
+inline void ParallelStrides(const Exec& exec, int64_t count,
+                            FunctionRef<void(int64_t, int64_t)> body) {
   const int64_t threads = std::min<int64_t>(Threads(exec), count);
   ParallelFor(exec, threads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t thread = begin; thread < end; ++thread) {
-      for (int64_t i = thread; i < count; i += threads) body(i);
-    }
+    for (int64_t thread = begin; thread < end; ++thread) body(thread, threads);
   });
 }
 

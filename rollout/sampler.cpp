@@ -196,7 +196,6 @@ void Sampler::Truncate(const SamplingParams& params) {
     least = params.min_p * *std::max_element(probabilities_V_.begin(), probabilities_V_.end());
   }
   if (!top_k && !top_p) {
-    if (least == 0) return;
     for (float& probability : probabilities_V_) {
       if (probability < least) probability = 0;
     }

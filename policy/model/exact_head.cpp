@@ -1,5 +1,5 @@
 // Final norm, projection to the vocabulary, log-softmax, and their backward: on the rows asked for
-// only, and for training in chunks of rows, so that [tokens, vocabulary] never exists.
+// only, and for training in chunks of rows: [tokens, vocabulary] exists only where it is small.
 #include <fmt/format.h>
 
 #include <algorithm>

@@ -9,6 +9,7 @@
 #include "common/deterministic_math.h"
 #include "common/error.h"
 #include "common/philox.h"
+#include "kernels/parallel.h"
 #include "policy/families/family.h"
 
 namespace hone {
@@ -109,7 +110,7 @@ Hash128 Fingerprint(const WeightsLayout& layout, std::span<const Hash128> tensor
 
 Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data, ThreadPool* pool) {
   std::vector<Hash128> hashes(layout.tensors.size());
-  const int64_t threads = pool == nullptr ? 1 : pool->threads();
+  const int64_t threads = kernels::Threads({pool});
   // A thread takes the tensors that begin in its part of the array.
   const auto hash = [&](int64_t begin, int64_t end) {
     for (size_t i = 0; i < hashes.size(); ++i) {
@@ -120,11 +121,7 @@ Hash128 Fingerprint(const WeightsLayout& layout, std::span<const float> data, Th
           HashBytes(data.data() + tensor.offset, static_cast<size_t>(tensor.size) * sizeof(float));
     }
   };
-  if (pool == nullptr) {
-    hash(0, 1);
-  } else {
-    pool->For(threads, 1, hash);
-  }
+  kernels::ParallelFor({pool}, threads, 1, hash);
   return Fingerprint(layout, hashes);
 }
 

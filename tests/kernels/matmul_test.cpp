@@ -67,8 +67,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, MatmulTest, testing::ValuesIn(kShapes), [](cons
          std::to_string(test.param.n);
 });
 
-TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
-  const Problem p(GetParam());
+template <class Word>
+void ExpectReferenceBits(const Problem& p) {
   for (bool accumulate : {false, true}) {
     for (bool with_bias : {false, true}) {
       const float* bias = with_bias ? p.bias.data() : nullptr;
@@ -76,7 +76,7 @@ TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
       reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.ldc,
                         bias, accumulate);
       ForEveryExec([&](const Exec& exec) {
-        const Packed<float> packed = Pack(exec, p.b_KN.data(), p.k, p.n);
+        const auto packed = Pack<Word>(exec, p.b_KN.data(), p.k, p.n);
         std::vector<float> c = p.c;
         Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias,
                accumulate ? c.data() : nullptr);
@@ -89,6 +89,10 @@ TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
       });
     }
   }
+}
+
+TEST_P(MatmulTest, EveryExecGivesTheReferencesBits) {
+  ExpectReferenceBits<float>(Problem(GetParam()));
 }
 
 TEST_P(MatmulTest, PackingFillsPanelsOf32Columns) {
@@ -109,21 +113,7 @@ TEST_P(MatmulTest, PackingFillsPanelsOf32Columns) {
 TEST_P(MatmulTest, OfBf16EveryExecGivesTheBitsOfTheFloatsItStandsFor) {
   Problem p(GetParam());
   ClearLowerHalves(&p.b_KN);
-  for (bool accumulate : {false, true}) {
-    for (bool with_bias : {false, true}) {
-      const float* bias = with_bias ? p.bias.data() : nullptr;
-      std::vector<float> expected = p.c;
-      reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.ldc,
-                        bias, accumulate);
-      ForEveryExec([&](const Exec& exec) {
-        const auto packed = Pack<uint32_t>(exec, p.b_KN.data(), p.k, p.n);
-        std::vector<float> c = p.c;
-        Matmul(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, bias,
-               accumulate ? c.data() : nullptr);
-        ExpectSameBits(expected, c);
-      });
-    }
-  }
+  ExpectReferenceBits<uint32_t>(p);
 }
 
 TEST_P(MatmulTest, PackingBf16PutsTwoStepsInAWord) {
