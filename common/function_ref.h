@@ -14,6 +14,7 @@ class FunctionRef;
 template <class Result, class... Args>
 class FunctionRef<Result(Args...)> {
  public:
+  FunctionRef() = default;  // refers to nothing, and must not be called
   template <class F>
   requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef> &&
            std::is_invocable_r_v<Result, F&, Args...>)
@@ -23,11 +24,12 @@ class FunctionRef<Result(Args...)> {
           return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Args>(args)...);
         }) {}
 
+  const void* object() const { return object_; }
   Result operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }
 
  private:
-  void* object_;
-  Result (*call_)(void*, Args...);
+  void* object_ = nullptr;
+  Result (*call_)(void*, Args...) = nullptr;
 };
 
 }  // namespace hone

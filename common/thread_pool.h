@@ -33,25 +33,35 @@ class ThreadPool {
   void For(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
  private:
+  using Body = FunctionRef<void(int64_t, int64_t)>;
+
+  // The loop at hand, in one line of the cache: a worker that sees the number has the rest too.
+  struct alignas(64) Round {
+    std::atomic<uint64_t> number{0};  // the last to be written
+    Body body;
+    int64_t count = 0, part = 0;
+  };
+  // Of a worker, on a line of its own: the last round that it ended.
+  struct alignas(64) Ended {
+    std::atomic<uint64_t> round{0};
+  };
+
   void Work(int index);
   void RunPart(int index);
+  void WakeWorkers();
+  bool AllEnded() const;
 
-  std::vector<std::thread> workers_;
-  // A round is announced by `round_` and ended by `pending_` reaching 0. Both sides spin for a
-  // millisecond or so (loops of a step follow each other closely, and waking takes long in a
-  // virtual machine), then sleep on a condition. On lines of their own: one side writes what the
-  // other watches.
-  alignas(64) std::atomic<uint64_t> round_{0};
-  alignas(64) std::atomic<int> pending_{0};
+  // Both sides spin for a millisecond or so (loops of a step follow each other closely, and waking
+  // takes long in a virtual machine), then sleep on a condition.
+  Round round_;
+  std::vector<Ended> ended_;  // of each worker
   alignas(64) std::atomic<int> sleepers_{0};
-  std::atomic<bool> caller_sleeps_{false};
+  alignas(64) std::atomic<bool> caller_sleeps_{false};
   std::atomic<bool> stop_{false};
   std::mutex mutex_;
   std::condition_variable wake_, done_;
-  // The loop at hand; written by the caller before a round starts.
-  const FunctionRef<void(int64_t, int64_t)>* body_ = nullptr;
-  int64_t count_ = 0, part_ = 0;
-  std::vector<std::exception_ptr> errors_;
+  std::vector<std::exception_ptr> errors_;  // of each part
+  std::vector<std::thread> workers_;
 };
 
 }  // namespace hone

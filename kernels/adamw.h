@@ -15,7 +15,7 @@ struct AdamWStep {
   float grad_scale = 1;                               // the clip's factor
 };
 
-// n elements; w_out may be w. m and v are updated in place.
+// n elements; w_out may be w or grad. m and v are updated in place.
 void AdamW(const Exec& exec, const AdamWStep& step, const float* w, const float* grad, float* m,
            float* v, int64_t n, float* w_out);
 

@@ -55,7 +55,6 @@ class Learner::Impl {
         reference_{reference, nullptr},
         pool_(threads),
         optimizer_(config_.optimizer, model_.layout, {&pool_, kernels::DetectIsa()}),
-        grads_(static_cast<size_t>(model_.layout.size)),
         weights_(model.weights) {
     if (config.algorithm.beta != 0 && reference == nullptr) {
       throw UsageError("algorithm.beta is not 0: the learner needs a reference policy");
@@ -108,7 +107,7 @@ class Learner::Impl {
   CachedBackend policy_, reference_;
   ThreadPool pool_;
   AdamWOptimizer optimizer_;
-  Buffer<float> grads_;
+  Buffer<float> grads_;  // from ClearGrads to Update, whose new weights take its memory
   std::shared_ptr<const Weights> weights_;
   LearnerState state_;
   std::vector<std::vector<float>> advantages_;
@@ -355,6 +354,7 @@ Metrics Learner::Impl::SftStep(const std::vector<Example>& examples) {
 }
 
 void Learner::Impl::ClearGrads() {
+  if (grads_.empty()) grads_ = optimizer_.TakeArray();
   pool_.For(static_cast<int64_t>(grads_.size()), 4096, [&](int64_t begin, int64_t end) {
     std::fill(grads_.begin() + begin, grads_.begin() + end, 0.0f);
   });
@@ -370,7 +370,7 @@ void Learner::Impl::Update(Metrics* metrics) {
   }
   const double rate =
       LearningRate(config_.optimizer, static_cast<int64_t>(state_.step), config_.run.steps);
-  weights_ = optimizer_.Step(*weights_, grads_.span(), norm, rate, state_.step + 1);
+  weights_ = optimizer_.Step(*weights_, std::move(grads_), norm, rate, state_.step + 1);
   policy_.backend->SetWeights(weights_);
   ++state_.step;
   (*metrics)["grad_norm"] = norm;

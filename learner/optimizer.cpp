@@ -73,9 +73,9 @@ double AdamWOptimizer::GradNorm(std::span<const float> grads) const {
   return std::sqrt(kernels::SumOfSquares(exec_, grads.data(), static_cast<int64_t>(grads.size())));
 }
 
-std::shared_ptr<const Weights> AdamWOptimizer::Step(const Weights& current,
-                                                    std::span<const float> grads, double norm,
-                                                    double learning_rate, uint64_t step) {
+std::shared_ptr<const Weights> AdamWOptimizer::Step(const Weights& current, Buffer<float> grads,
+                                                    double norm, double learning_rate,
+                                                    uint64_t step) {
   kernels::AdamWStep kernel;
   kernel.learning_rate = learning_rate;
   kernel.beta1 = settings_.adam_beta1;
@@ -89,14 +89,13 @@ std::shared_ptr<const Weights> AdamWOptimizer::Step(const Weights& current,
   kernel.bias_correction2 = correction(settings_.adam_beta2);
   kernel.grad_scale = ClipFactor(norm, settings_.max_grad_norm);
 
-  Buffer<float> next = arrays_.Take(static_cast<size_t>(layout_.size));
   for (const DecayRange& range : ranges_) {
     kernel.weight_decay = range.decays ? settings_.weight_decay : 0.0;
     const int64_t at = range.begin;
     kernels::AdamW(exec_, kernel, current.data.data() + at, grads.data() + at, m_.data() + at,
-                   v_.data() + at, range.end - at, next.data() + at);
+                   v_.data() + at, range.end - at, grads.data() + at);
   }
-  return arrays_.Share(layout_, std::move(next), step, exec_.pool);
+  return arrays_.Share(layout_, std::move(grads), step, exec_.pool);
 }
 
 }  // namespace hone

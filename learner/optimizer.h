@@ -51,10 +51,14 @@ class AdamWOptimizer {
   static float ClipFactor(double norm, double max_norm);
   double GradNorm(std::span<const float> grads) const;
 
+  // Memory for a gradient, of a version that nobody holds any more where there is one; unspecified
+  // contents.
+  Buffer<float> TakeArray() { return arrays_.Take(static_cast<size_t>(layout_.size)); }
+
   // Takes the step-th step (from 1) from `current` with `grads` of norm `norm`, into a new version
-  // `step`.
-  std::shared_ptr<const Weights> Step(const Weights& current, std::span<const float> grads,
-                                      double norm, double learning_rate, uint64_t step);
+  // `step`, which takes the gradient's place in memory.
+  std::shared_ptr<const Weights> Step(const Weights& current, Buffer<float> grads, double norm,
+                                      double learning_rate, uint64_t step);
 
   // First and second moments, flat as the layout.
   Buffer<float>& m() { return m_; }

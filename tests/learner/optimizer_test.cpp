@@ -64,8 +64,8 @@ TEST_F(OptimizerTest, ThreeStepsAreAdamWInDouble) {
     EXPECT_NEAR(norm, std::sqrt(squares), 1e-9 * norm);
     EXPECT_GT(norm, settings_.max_grad_norm) << "else nothing is clipped";
     const double clip = std::min(1.0, settings_.max_grad_norm / (norm + 1e-6));
-    weights = optimizer.Step(*weights, grads.span(), norm, settings_.learning_rate,
-                             static_cast<uint64_t>(step));
+    weights = optimizer.Step(*weights, Gradient(static_cast<uint64_t>(step)), norm,
+                             settings_.learning_rate, static_cast<uint64_t>(step));
     EXPECT_EQ(weights->version, static_cast<uint64_t>(step));
     for (const TensorSpec& tensor : model_.layout.tensors) {
       const double decay = tensor.shape.size() > 1 ? settings_.weight_decay : 0;
@@ -105,11 +105,11 @@ TEST_F(OptimizerTest, TheClipFactorIsTorchs) {
 
 TEST_F(OptimizerTest, AVersionStaysAsItIsWhileSomebodyHoldsIt) {
   AdamWOptimizer optimizer(settings_, model_.layout, exec_);
-  const auto held = optimizer.Step(*model_.weights, Gradient(1).span(), 1, 1e-2, 1);
+  const auto held = optimizer.Step(*model_.weights, Gradient(1), 1, 1e-2, 1);
   const Hash128 before = held->fingerprint;
   std::shared_ptr<const Weights> weights = held;
   for (uint64_t step = 2; step < 6; ++step)
-    weights = optimizer.Step(*weights, Gradient(step).span(), 1, 1e-2, step);
+    weights = optimizer.Step(*weights, Gradient(step), 1, 1e-2, step);
   EXPECT_EQ(Fingerprint(model_.layout, held->data), before);
   EXPECT_EQ(Fingerprint(model_.layout, weights->data), weights->fingerprint);
   EXPECT_NE(weights->fingerprint, before);
@@ -120,7 +120,9 @@ TEST_F(OptimizerTest, ArraysNobodyHoldsAreUsedAgain) {
   std::shared_ptr<const Weights> weights = model_.weights;
   std::map<const float*, int> arrays;
   for (uint64_t step = 1; step < 9; ++step) {
-    weights = optimizer.Step(*weights, Gradient(step).span(), 1, 1e-2, step);
+    Buffer<float> grads = optimizer.TakeArray();
+    std::copy_n(Gradient(step).begin(), grads.size(), grads.begin());
+    weights = optimizer.Step(*weights, std::move(grads), 1, 1e-2, step);
     ++arrays[weights->data.data()];
   }
   EXPECT_EQ(arrays.size(), 2u);
