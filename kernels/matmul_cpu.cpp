@@ -274,7 +274,7 @@ void Block(const MatmulBlock& block) {
 
 // How the gradients' products are cut: columns and depth of what is packed at a time, to stay in
 // the second-level cache while rows pass, and rows that pass it together.
-constexpr int64_t kPackedColumns = 512, kPackedDepth = 768, kPackedRows = 96;
+constexpr int64_t kPackedColumns = 512, kPackedDepth = 768, kPackedRows = 192;
 // Floats beyond the last of a panel or row of scratch: else all would lie in the same set of the
 // first-level cache.
 constexpr int64_t kApart = 16;

@@ -37,6 +37,9 @@ object (`bench/step_vs_trl --help`).
   of machines shows; the bars "with AVX-512" stand there all the same.
 - **A virtual core may be shared with a neighbour.** The FMA peak is a loop over registers alone. Where LibTorch's share of it,
   beside hone's in the table of products, is low as well, it is the machine that no product gets further on.
+- **A second thread adds what the machine adds.** Decoding few sequences reads all weights for each token: where they do not
+  fit a cache (`small`, 105 MB) and one thread alone reads memory nearly as fast as two (table of machines), two threads
+  decode nearly as fast as one, whatever the code. Weights of bf16 are half of it.
 - In a step hone's learner takes the activations that its sampler computed, since they are equal to the bit
   ([numerics.md](numerics.md)); `learner` measures forward and backward without that.
 - A product's ratio is the least over a layer's products and the head: a bar is reached when all of them reach it. Their
@@ -50,8 +53,9 @@ versions in `bench/requirements.txt`.
 
 
 MEMORY = """
-Where the memory of such a step goes, in fp32: two versions of the weights, the gradient, AdamW's two moments and one packed
-copy for the products are six times the parameters (11.9 GB at 494M). The rest are the activations of one micro-batch (here
+Where the memory of such a step goes, in fp32: the weights, the gradient (whose memory the next version of the weights
+takes), AdamW's two moments and one packed copy for the products are five times the parameters (9.9 GB at 494M; files of
+earlier commits hold one more). The rest are the activations of one micro-batch (here
 one group: 544 rows of 1.3 MB), the logits of 256 rows at a time (156 MB), the cache of keys and values, and
 `learner.activation_cache_mib` (512 by default: what a step of this size would keep does not fit it, so its forward is
 computed again).
@@ -104,6 +108,8 @@ def machines_section(files: list[dict]) -> str:
         roof = roofline(file)
         peak = f"{number(roof['fma_gflops'])} GFLOP/s" if roof and roof["fma_gflops"] else "not taken"
         read = f"{number(roof['read_gb_s'])} GB/s" if roof else "not taken"
+        if roof and "read_one_thread_gb_s" in roof:
+            read += f", one thread {number(roof['read_one_thread_gb_s'])}"
         rows.append([short(file, files), machine.title(file["machine"]), ", ".join(threads),
                      f"{file['machine']['memory_gib']:g} GiB", peak, read, ", ".join(commits)])
     return "## Machines\n\n" + table(

@@ -67,6 +67,12 @@ float Sum(const float* data, int64_t size) {
 }
 #endif
 
+double BestRead(const kernels::Exec& exec) {
+  MemoryRead read(exec);
+  const auto seconds = MeasureRounds({{"read", [&] { read.Run(); }}}, {kRuns, 0.02});
+  return read.bytes() / *std::min_element(seconds[0].begin(), seconds[0].end()) / 1e9;
+}
+
 OrderedJson BestFma(const kernels::Exec& exec) {
   const auto flops = FmaFlopsOfCall(exec);
   if (!flops || !kernels::IsaAvailable(exec.isa)) return nullptr;
@@ -103,13 +109,12 @@ void MemoryRead::Run() {
 }
 
 OrderedJson MeasureRoofline(const kernels::Exec& exec) {
-  MemoryRead read(exec);
-  const auto seconds = MeasureRounds({{"read", [&] { read.Run(); }}}, {kRuns, 0.02});
-  const double best = *std::min_element(seconds[0].begin(), seconds[0].end());
+  ThreadPool one(1);
   return {{"fma_gflops", BestFma(exec)},
           {"fma_avx2_gflops", BestFma({exec.pool, Isa::kAvx2})},
           {"fma_avx512_gflops", BestFma({exec.pool, Isa::kAvx512})},
-          {"read_gb_s", read.bytes() / best / 1e9}};
+          {"read_gb_s", BestRead(exec)},
+          {"read_one_thread_gb_s", BestRead({&one, exec.isa})}};
 }
 
 }  // namespace hone::bench

@@ -28,8 +28,9 @@ class MemoryRead {
   Buffer<float> data_;
 };
 
-// {"fma_gflops": of the ISA in use, "fma_avx2_gflops", "fma_avx512_gflops", "read_gb_s"}: the best
-// of some runs, as limits are; null where the machine lacks the ISA.
+// {"fma_gflops": of the ISA in use, "fma_avx2_gflops", "fma_avx512_gflops", "read_gb_s",
+// "read_one_thread_gb_s"}: the best of some runs, as limits are; null where the machine lacks the
+// ISA.
 OrderedJson MeasureRoofline(const kernels::Exec& exec);
 
 }  // namespace hone::bench
