@@ -24,7 +24,6 @@ class FunctionRef<Result(Args...)> {
           return (*static_cast<std::remove_reference_t<F>*>(object))(std::forward<Args>(args)...);
         }) {}
 
-  const void* object() const { return object_; }
   Result operator()(Args... args) const { return call_(object_, std::forward<Args>(args)...); }
 
  private:

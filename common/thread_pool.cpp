@@ -34,14 +34,6 @@ bool SpinUntil(const Ready& ready) {
   return false;
 }
 
-// Asks for the lines round an object of the caller's stack: what the body captured by reference
-// most likely lies there too, and comes in one wait instead of one for each reference.
-void AskForCaptures(const void* object) {
-  for (int line = -1; line < 6; ++line) {
-    __builtin_prefetch(static_cast<const char*>(object) + line * 64);
-  }
-}
-
 }  // namespace
 
 ThreadPool::ThreadPool(int threads)
@@ -83,7 +75,6 @@ void ThreadPool::Work(int index) {
     }
     if (stop_) return;
     ++seen;  // rounds cannot be missed: the next begins only when all workers ended this one
-    AskForCaptures(round_.body.object());
     RunPart(index);
     ended_[static_cast<size_t>(index) - 1].round = seen;
     if (caller_sleeps_) {
@@ -104,7 +95,7 @@ void ThreadPool::WakeWorkers() {
   wake_.notify_all();
 }
 
-void ThreadPool::For(int64_t count, int64_t grain, Body body) {
+void ThreadPool::For(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(1, grain);
   const int64_t grains = (count + grain - 1) / grain;

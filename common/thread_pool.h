@@ -33,12 +33,10 @@ class ThreadPool {
   void For(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body);
 
  private:
-  using Body = FunctionRef<void(int64_t, int64_t)>;
-
   // The loop at hand, in one line of the cache: a worker that sees the number has the rest too.
   struct alignas(64) Round {
     std::atomic<uint64_t> number{0};  // the last to be written
-    Body body;
+    FunctionRef<void(int64_t, int64_t)> body;
     int64_t count = 0, part = 0;
   };
   // Of a worker, on a line of its own: the last round that it ended.
@@ -55,6 +53,7 @@ class ThreadPool {
   // takes long in a virtual machine), then sleep on a condition.
   Round round_;
   std::vector<Ended> ended_;  // of each worker
+  // Apart from each other too: a caller writes the one while workers read what follows it.
   alignas(64) std::atomic<int> sleepers_{0};
   alignas(64) std::atomic<bool> caller_sleeps_{false};
   std::atomic<bool> stop_{false};

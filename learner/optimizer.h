@@ -14,9 +14,9 @@
 
 namespace hone {
 
-// Arrays for versions of the weights. A version is immutable while anybody holds it; when the last
-// holder lets go (on whichever thread), its memory comes back here, so a run keeps as many copies
-// as are in use at once.
+// Arrays for gradients and for the versions of the weights that come of them. A version is
+// immutable while anybody holds it; when the last holder lets go (on whichever thread), its memory
+// comes back here, so a run keeps as many copies as are in use at once.
 class WeightsArrays {
  public:
   Buffer<float> Take(size_t size);

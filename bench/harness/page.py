@@ -54,11 +54,10 @@ versions in `bench/requirements.txt`.
 
 MEMORY = """
 Where the memory of such a step goes, in fp32: the weights, the gradient (whose memory the next version of the weights
-takes), AdamW's two moments and one packed copy for the products are five times the parameters (9.9 GB at 494M; files of
-earlier commits hold one more). The rest are the activations of one micro-batch (here
-one group: 544 rows of 1.3 MB), the logits of 256 rows at a time (156 MB), the cache of keys and values, and
-`learner.activation_cache_mib` (512 by default: what a step of this size would keep does not fit it, so its forward is
-computed again).
+takes), AdamW's two moments and one packed copy for the products are five times the parameters (9.9 GB at 494M; commits up
+to 5e1837a held one more). The rest are the activations of one micro-batch (here one group: 544 rows of 1.3 MB), the logits
+of 256 rows at a time (156 MB), the cache of keys and values, and `learner.activation_cache_mib` (512 by default: what a
+step of this size would keep does not fit it, so its forward is computed again).
 """
 
 
