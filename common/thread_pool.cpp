@@ -6,6 +6,7 @@
 #endif
 
 #include <algorithm>
+#include <bit>
 
 namespace hone {
 namespace {
@@ -34,11 +35,20 @@ bool SpinUntil(const Ready& ready) {
   return false;
 }
 
+// Of each thread's part of a loop; the last parts may be smaller, or empty.
+int64_t PartSize(int64_t count, int64_t grain, int64_t threads) {
+  grain = std::max<int64_t>(1, grain);
+  const int64_t grains = (count + grain - 1) / grain;
+  return (grains + threads - 1) / threads * grain;
+}
+
 }  // namespace
 
 ThreadPool::ThreadPool(int threads)
     : ended_(static_cast<size_t>(threads > 0 ? threads : AvailableCores()) - 1),
-      errors_(ended_.size() + 1) {
+      met_(ended_.size() + 1),
+      signals_(met_.size() * std::bit_width(ended_.size())),
+      errors_(met_.size()) {
   for (size_t i = 1; i < errors_.size(); ++i) {
     workers_.emplace_back([this, i] { Work(static_cast<int>(i)); });
   }
@@ -97,13 +107,11 @@ void ThreadPool::WakeWorkers() {
 
 void ThreadPool::For(int64_t count, int64_t grain, FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
-  grain = std::max<int64_t>(1, grain);
-  const int64_t grains = (count + grain - 1) / grain;
-  const int64_t parts = std::min<int64_t>(threads(), grains);
-  if (parts == 1) return body(0, count);
+  const int64_t part = PartSize(count, grain, threads());
+  if (part >= count) return body(0, count);
   round_.body = body;
   round_.count = count;
-  round_.part = (grains + parts - 1) / parts * grain;
+  round_.part = part;
   round_.number.store(round_.number + 1, std::memory_order_release);
   if (sleepers_ > 0) WakeWorkers();
   RunPart(0);
@@ -122,6 +130,48 @@ void ThreadPool::For(int64_t count, int64_t grain, FunctionRef<void(int64_t, int
     error = nullptr;
   }
   if (first) std::rethrow_exception(first);
+}
+
+void ThreadPool::Together(FunctionRef<void(int)> body) {
+  if (abandoned_) {  // before this: some met more often than others
+    for (auto* lines : {&met_, &signals_}) {
+      for (Meetings& line : *lines) line.number = 0;
+    }
+    abandoned_ = false;
+  }
+  For(threads(), 1, [&](int64_t begin, int64_t) {
+    try {
+      body(static_cast<int>(begin));
+    } catch (const Abandoned&) {
+    } catch (...) {
+      abandoned_ = true;
+      throw;
+    }
+  });
+}
+
+void ThreadPool::ForMember(int member, int64_t count, int64_t grain,
+                           FunctionRef<void(int64_t, int64_t)> body) {
+  if (count <= 0) return;
+  const int64_t part = PartSize(count, grain, threads());
+  const int64_t begin = member * part, end = std::min(count, begin + part);
+  if (begin < end) body(begin, end);
+  Meet(member);
+}
+
+// Hensgen, Finkel and Manber, "Two algorithms for barrier synchronization", 1988: in step s a
+// member signals to the one 2^s places on, and waits for the signal from 2^s places back.
+void ThreadPool::Meet(int member) {
+  const size_t members = met_.size(), self = static_cast<size_t>(member);
+  const uint64_t meeting = met_[self].number.load(std::memory_order_relaxed) + 1;
+  met_[self].number.store(meeting, std::memory_order_relaxed);
+  for (size_t away = 1, first = 0; away < members; away *= 2, first += members) {
+    signals_[first + (self + away) % members].number.store(meeting, std::memory_order_release);
+    const auto called = [&] { return signals_[first + self].number >= meeting || abandoned_; };
+    while (!SpinUntil(called)) {
+    }
+    if (abandoned_) throw Abandoned();
+  }
 }
 
 }  // namespace hone

@@ -29,6 +29,25 @@ int32_t CommonPages(const AttentionSpan& a, const AttentionSpan& b, int32_t limi
   return common;
 }
 
+// body(page, slot, row, rows) over the part's rows, those that lie in one page together.
+template <class Body>
+void ForPageRows(const AttentionSpan* spans, int64_t num_spans, const KvPart& part,
+                 const Body& body) {
+  const auto end_row = [](const AttentionSpan& span) {
+    return int64_t{span.first_row} + span.rows;
+  };
+  const AttentionSpan* span = std::partition_point(
+      spans, spans + num_spans, [&](const AttentionSpan& s) { return end_row(s) <= part.row; });
+  for (int64_t row = part.row, n; row < part.row + part.rows; row += n) {
+    while (end_row(*span) <= row) ++span;
+    const auto position = static_cast<int32_t>(span->position + row - span->first_row);
+    const int32_t slot = position % kPagePositions;
+    n = std::min<int64_t>(kPagePositions - slot,
+                          std::min(end_row(*span), part.row + part.rows) - row);
+    body(span->pages[position / kPagePositions], slot, row, n);
+  }
+}
+
 }  // namespace
 
 float ScoreScale(const AttentionShape& shape) {
@@ -59,32 +78,45 @@ void ListTasks(const Exec& exec, const AttentionShape& shape, const AttentionSpa
   }
 }
 
+void WriteKeys(Isa isa, const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
+               const KvPart& part, const float* kv, int64_t ld, float* cache_k) {
+  const auto transpose = HONE_ISA_KERNELS(isa, kMatmul).transpose;
+  const int64_t d = shape.head_dim;
+  ForPageRows(spans, num_spans, part, [&](int32_t page, int32_t slot, int64_t row, int64_t rows) {
+    for (int64_t head = part.head; head < part.head + part.heads; ++head) {
+      const float* key = kv + row * ld + head * d;
+      float* column = cache_k + HeadPage(shape, page, head) + slot;
+      if (rows == 1) {
+        for (int64_t j = 0; j < d; ++j) column[j * kPagePositions] = key[j];
+      } else {
+        transpose(key, ld, rows, d, column, kPagePositions);
+      }
+    }
+  });
+}
+
+void WriteValues(const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
+                 const KvPart& part, const float* kv, int64_t ld, float* cache_v) {
+  const int64_t d = shape.head_dim;
+  ForPageRows(spans, num_spans, part, [&](int32_t page, int32_t slot, int64_t row, int64_t rows) {
+    for (int64_t head = part.head; head < part.head + part.heads; ++head) {
+      float* values = cache_v + HeadPage(shape, page, head) + slot * d;
+      for (int64_t r = 0; r < rows; ++r) {
+        std::copy_n(kv + (row + r) * ld + head * d, d, values + r * d);
+      }
+    }
+  });
+}
+
 void WriteKv(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
              int64_t num_spans, const float* k, const float* v, int64_t ld, float* cache_k,
              float* cache_v) {
-  const auto transpose = HONE_ISA_KERNELS(exec.isa, kMatmul).transpose;
-  const int64_t d = shape.head_dim;
   ParallelFor(exec, num_spans, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t s = begin; s < end; ++s) {
-      for (int32_t i = 0, n; i < spans[s].rows; i += n) {  // the rows of a page together
-        const int32_t position = spans[s].position + i, slot = position % kPagePositions;
-        n = std::min(kPagePositions - slot, spans[s].rows - i);
-        const int64_t row = (spans[s].first_row + i) * ld;
-        for (int64_t head = 0; head < shape.kv_heads; ++head) {
-          const int64_t at = HeadPage(shape, spans[s].pages[position / kPagePositions], head);
-          const float *key = k + row + head * d, *value = v + row + head * d;
-          float* column = cache_k + at + slot;
-          if (n == 1) {
-            for (int64_t j = 0; j < d; ++j) column[j * kPagePositions] = key[j];
-          } else {
-            transpose(key, ld, n, d, column, kPagePositions);
-          }
-          for (int32_t r = 0; r < n; ++r) {
-            std::copy_n(value + r * ld, d, cache_v + at + (slot + r) * d);
-          }
-        }
-      }
-    }
+    const AttentionSpan& last = spans[end - 1];
+    const int64_t row = spans[begin].first_row;
+    const KvPart part = {row, last.first_row + last.rows - row, 0, shape.kv_heads};
+    WriteKeys(exec.isa, shape, spans + begin, end - begin, part, k, ld, cache_k);
+    WriteValues(shape, spans + begin, end - begin, part, v, ld, cache_v);
   });
 }
 

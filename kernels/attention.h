@@ -44,6 +44,16 @@ struct AttentionSpan {
 void WriteKv(const Exec& exec, const AttentionShape& shape, const AttentionSpan* spans,
              int64_t num_spans, const float* k, const float* v, int64_t ld, float* cache_k,
              float* cache_v);
+// Rows of a batch and kv heads of them.
+struct KvPart {
+  int64_t row, rows, head, heads;
+};
+// The same of a part of the keys, or values, kv [t, kv_heads, head_dim], by the calling thread. The
+// spans cover the part's rows, in order.
+void WriteKeys(Isa isa, const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
+               const KvPart& part, const float* kv, int64_t ld, float* cache_k);
+void WriteValues(const AttentionShape& shape, const AttentionSpan* spans, int64_t num_spans,
+                 const KvPart& part, const float* kv, int64_t ld, float* cache_v);
 // Copies the first `slots` positions of one page to another.
 void CopyKvPage(const AttentionShape& shape, int32_t source, int32_t target, int32_t slots,
                 float* cache_k, float* cache_v);

@@ -18,8 +18,11 @@ std::string IsaName(Isa isa);
 bool IsaAvailable(Isa isa);
 
 struct Exec {
-  ThreadPool* pool = nullptr;
+  ThreadPool* pool = nullptr;  // null: the calling thread alone
   Isa isa = Isa::kScalar;
+  // Which member of ThreadPool::Together the calling thread is, where all of them call the kernel,
+  // each with its own Exec; -1: one thread calls it.
+  int member = -1;
 };
 
 }  // namespace hone::kernels

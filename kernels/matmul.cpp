@@ -2,6 +2,7 @@
 #include "kernels/matmul.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/matmul_partition.h"
 
@@ -22,6 +23,35 @@ int64_t GridRows(int64_t row_tiles, int64_t tile, int64_t panels, int64_t thread
     }
   }
   return best;
+}
+
+// c[m, n] = from + a[m, k] B + bias[n], of which after(part) takes each part.
+template <class After>
+void Product(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
+             float* c, int64_t ldc, const float* bias, const float* from, int64_t together,
+             const After& after) {
+  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
+  const auto unit_product = [&](const MatmulUnit& unit) {
+    const int64_t column = unit.panel * kPanel, at = unit.row * ldc + column;
+    const int64_t columns = std::min(unit.panels * kPanel, b.n - column);
+    const PackedMatrix part = FromPanel(b, unit.panel);
+    kernels.block({.a = a + unit.row * lda,
+                   .lda = lda,
+                   .rows = unit.rows,
+                   .panels = part.panels,
+                   .bf16_pairs = part.bf16_pairs,
+                   .panel_stride = PanelStride(b),
+                   .k = b.k,
+                   .columns = columns,
+                   .c = c + at,
+                   .ldc = ldc,
+                   .bias = bias == nullptr ? nullptr : bias + column,
+                   .from = from == nullptr ? nullptr : from + at,
+                   .next = MemoryOf(FromPanel(part, unit.panels)),
+                   .scratch = UnpackScratch(kernels, b)});
+    after(OutputPart{unit.row, unit.rows, column, columns});
+  };
+  ForUnits(exec, m, b.n, kernels.tile_rows, kMostRows, unit_product, together);
 }
 
 }  // namespace
@@ -74,25 +104,13 @@ void TransposeRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, i
 
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
             float* c, int64_t ldc, const float* bias, const float* from) {
-  const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
-  ForUnits(exec, m, b.n, kernels.tile_rows, kMostRows, [&](const MatmulUnit& unit) {
-    const int64_t column = unit.panel * kPanel, at = unit.row * ldc + column;
-    const PackedMatrix part = FromPanel(b, unit.panel);
-    kernels.block({.a = a + unit.row * lda,
-                   .lda = lda,
-                   .rows = unit.rows,
-                   .panels = part.panels,
-                   .bf16_pairs = part.bf16_pairs,
-                   .panel_stride = PanelStride(b),
-                   .k = b.k,
-                   .columns = std::min(unit.panels * kPanel, b.n - column),
-                   .c = c + at,
-                   .ldc = ldc,
-                   .bias = bias == nullptr ? nullptr : bias + column,
-                   .from = from == nullptr ? nullptr : from + at,
-                   .next = MemoryOf(FromPanel(part, unit.panels)),
-                   .scratch = UnpackScratch(kernels, b)});
-  });
+  Product(exec, a, lda, m, b, c, ldc, bias, from, 1, [](const OutputPart&) {});
+}
+
+void MatmulThen(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
+                float* c, int64_t ldc, const float* bias, int64_t whole,
+                FunctionRef<void(const OutputPart&)> after) {
+  Product(exec, a, lda, m, b, c, ldc, bias, nullptr, std::lcm(whole, kPanel) / kPanel, after);
 }
 
 void MatmulGradInput(const Exec& exec, const float* dy_TN, int64_t ld_dy, const float* w_NK,

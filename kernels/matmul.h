@@ -53,6 +53,17 @@ void TransposeRows(const Exec& exec, const float* x, int64_t ld, int64_t rows, i
 void Matmul(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
             float* c, int64_t ldc, const float* bias = nullptr, const float* from = nullptr);
 
+// Rows and columns of an output.
+struct OutputPart {
+  int64_t row, rows, column, columns;
+};
+// The same without `from`, and after(part) of each part of c as soon as it is there, by the thread
+// that computed it. A part's columns begin and end at multiples of `whole` (or at n): heads, say,
+// of which a thread computes all of what it computes of one.
+void MatmulThen(const Exec& exec, const float* a, int64_t lda, int64_t m, const PackedMatrix& b,
+                float* c, int64_t ldc, const float* bias, int64_t whole,
+                FunctionRef<void(const OutputPart&)> after);
+
 // dx[t, k] = dy[t, n] w[n, k] (or, with `accumulate`, added to): input gradients, the backward of
 // y = x wᵀ. w is taken as it lies; its panels are packed on the way, so it pays for many rows.
 void MatmulGradInput(const Exec& exec, const float* dy_TN, int64_t ld_dy, const float* w_NK,

@@ -46,18 +46,19 @@ inline float* UnpackScratch(const MatmulKernels& kernels, const PackedMatrix& b)
 inline constexpr int64_t kMostRows = 504, kAllRows = INT64_MAX / 2;
 
 // body(unit) over an output of m rows and n columns. A thread takes consecutive units; those of the
-// same rows come to it as one.
+// same rows come to it as one. `together`: panels that no two threads share.
 template <class Body>
 void ForUnits(const Exec& exec, int64_t m, int64_t n, int64_t tile_rows, int64_t most_rows,
-              const Body& body) {
-  const int64_t panels = CeilDiv(n, kPanel);
+              const Body& body, int64_t together = 1) {
+  const int64_t panels = CeilDiv(n, kPanel), columns = CeilDiv(panels, together);
   if (m == 0 || panels == 0) return;
-  const int64_t unit_rows = UnitRows(m, panels, tile_rows, most_rows, Threads(exec));
-  ParallelFor(exec, CeilDiv(m, unit_rows) * panels, 1, [&](int64_t begin, int64_t end) {
+  const int64_t unit_rows = UnitRows(m, columns, tile_rows, most_rows, Threads(exec));
+  ParallelFor(exec, CeilDiv(m, unit_rows) * columns, 1, [&](int64_t begin, int64_t end) {
     while (begin < end) {
-      const int64_t row = begin / panels * unit_rows, panel = begin % panels;
-      const int64_t count = std::min(end - begin, panels - panel);
-      body(MatmulUnit{row, std::min(unit_rows, m - row), panel, count});
+      const int64_t row = begin / columns * unit_rows, column = begin % columns;
+      const int64_t count = std::min(end - begin, columns - column), panel = column * together;
+      body(MatmulUnit{row, std::min(unit_rows, m - row), panel,
+                      std::min(count * together, panels - panel)});
       begin += count;
     }
   });

@@ -15,6 +15,7 @@ inline void ParallelFor(const Exec& exec, int64_t count, int64_t grain,
                         FunctionRef<void(int64_t, int64_t)> body) {
   if (count <= 0) return;
   if (exec.pool == nullptr) return body(0, count);
+  if (exec.member >= 0) return exec.pool->ForMember(exec.member, count, grain, body);
   exec.pool->For(count, grain, body);
 }
 

@@ -10,7 +10,7 @@ namespace hone::kernels {
 void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps, int64_t t,
              int64_t d, const RowsAt& y_TD, float* inv_rms_T, float offset) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
-  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
+  ParallelFor(exec, t, kLeastNormRows, [&](int64_t begin, int64_t end) {
     kernels.forward(x_TD + begin * d, weight_D, offset, eps, end - begin, d, y_TD.From(begin),
                     inv_rms_T == nullptr ? nullptr : inv_rms_T + begin);
   });
@@ -20,7 +20,7 @@ void RmsNormBackwardX(const Exec& exec, const float* dy_TD, const float* x_TD,
                       const float* weight_D, const float* inv_rms_T, int64_t t, int64_t d,
                       float* dx_TD, float offset) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
-  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
+  ParallelFor(exec, t, kLeastNormRows, [&](int64_t begin, int64_t end) {
     kernels.backward_x(dy_TD + begin * d, x_TD + begin * d, weight_D, offset, inv_rms_T + begin,
                        end - begin, d, dx_TD + begin * d);
   });
@@ -44,7 +44,7 @@ void RmsNormBackward(const Exec& exec, const float* dy_TD, const float* x_TD, co
 
 void RmsNormHeads(const Exec& exec, const HeadNorm& norm, int64_t t, float* x, int64_t ld) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
-  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
+  ParallelFor(exec, t, kLeastNormRows, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       float* heads = x + row * ld;
       kernels.forward(heads, norm.weight, norm.offset, norm.eps, norm.heads, norm.head_dim,
@@ -57,7 +57,7 @@ void RmsNormHeadsBackwardX(const Exec& exec, const HeadNorm& norm, int64_t t, co
                            int64_t ld_x, float* dy, int64_t ld, float* inv_rms_TH) {
   const RmsNormKernels& kernels = HONE_ISA_KERNELS(exec.isa, kRmsNorm);
   const int64_t heads = norm.heads, d = norm.head_dim, size = heads * d;
-  ParallelFor(exec, t, 8, [&](int64_t begin, int64_t end) {
+  ParallelFor(exec, t, kLeastNormRows, [&](int64_t begin, int64_t end) {
     float* scratch = Scratch(size);
     for (int64_t row = begin; row < end; ++row) {
       float *at = dy + row * ld, *inv_rms = inv_rms_TH + row * heads;

@@ -10,6 +10,9 @@
 
 namespace hone::kernels {
 
+// Rows that a thread norms at least, where there are several threads.
+inline constexpr int64_t kLeastNormRows = 8;
+
 // x, y [t, d]; weight [d]; inv_rms [t] (kept for the backward, may be null). y may be x.
 void RmsNorm(const Exec& exec, const float* x_TD, const float* weight_D, float eps, int64_t t,
              int64_t d, const RowsAt& y_TD, float* inv_rms_T, float offset = 0);

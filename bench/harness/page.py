@@ -39,7 +39,9 @@ object (`bench/step_vs_trl --help`).
   beside hone's in the table of products, is low as well, it is the machine that no product gets further on.
 - **A second thread adds what the machine adds.** Decoding few sequences reads all weights for each token: where they do not
   fit a cache (`small`, 105 MB) and one thread alone reads memory nearly as fast as two (table of machines), two threads
-  decode nearly as fast as one, whatever the code. Weights of bf16 are half of it.
+  decode nearly as fast as one, whatever the code. Weights of bf16 are half of it. Where they do fit (`micro`), two threads
+  meet 21 times a token: how long a line of the cache takes from one core to the other and back stands in the table of
+  decode, and is several times as long where the two share no cache. A hypervisor may change that at any time.
 - In a step hone's learner takes the activations that its sampler computed, since they are equal to the bit
   ([numerics.md](numerics.md)); `learner` measures forward and backward without that.
 - A product's ratio is the least over a layer's products and the head: a bar is reached when all of them reach it. Their
@@ -193,9 +195,17 @@ def render_decode(result: dict) -> str:
             other = row.get("transformers_tokens_per_s")
             rows.append([model, str(row["batch"]), number(row["hone_tokens_per_s"]), number(row["llamacpp_tokens_per_s"]),
                          number(other) if other else "–", number(row["hone_one_thread_tokens_per_s"]),
-                         f"{row['bf16_ratio']['median']:.2f}" if "bf16_ratio" in row else "–"])
+                         f"{row['bf16_ratio']['median']:.2f}" if "bf16_ratio" in row else "–", round_trip(row)])
     return table(["model", "batch", "hone, tokens/s", "llama.cpp", "transformers", "hone, 1 thread",
-                  'hone, `dtype = "bf16"` / `"f32"`'], rows)
+                  'hone, `dtype = "bf16"` / `"f32"`', "a line there and back, ns"], rows)
+
+
+def round_trip(row: dict) -> str:
+    """Of a line of the cache between two cores; from the least to the most, where the machine changed."""
+    trip = row.get("line_round_trip_ns")
+    if trip is None:
+        return "–"
+    return str(trip["median"]) + (f" ({trip['least']}–{trip['most']})" if trip["most"] > 1.2 * trip["least"] else "")
 
 
 def render_prefill(result: dict) -> str:

@@ -79,7 +79,10 @@ void ExactBackend::TakeLayer(int64_t l, const RowsPart& part) {
         known.width, [&](const auto& from) -> auto& { return from.layers[l].*known.of; },
         (tape.*known.of).data());
   }
-  WriteCache(l, part.exec, part.scratch.spans, tape, *kept_.cache);
+  const auto& spans = part.scratch.spans;
+  const float* k = tape.qkv_TC.data() + config_.q_dim();
+  kernels::WriteKv(part.exec, shape_, spans.data(), std::ssize(spans), k, k + config_.kv_dim(),
+                   config_.q_dim() + 2 * config_.kv_dim(), kept_.cache->k(l), kept_.cache->v(l));
 }
 
 const float* ExactBackend::GateUpOf(int64_t l, int64_t row) const {

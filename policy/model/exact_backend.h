@@ -11,6 +11,7 @@
 #include "common/thread_pool.h"
 #include "kernels/attention.h"
 #include "kernels/experts.h"
+#include "kernels/matmul.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rope.h"
 #include "policy/backend.h"
@@ -75,11 +76,14 @@ class ExactBackend final : public Backend {
   void LayOutWeights();
   ExactCache& CacheOf(KvCache& cache) const;
 
-  // Rows of a batch on their way through the layers: all of them on all threads, or some spans' on
-  // one.
+  // Rows of a batch on their way through the layers: all of them on all threads (of which one runs
+  // this code, or each as a member), or some spans' on one.
   struct Part {
     kernels::Exec exec;
     PlanPart at;
+    const BatchPlan& plan;  // of all rows
+    ExactCache& cache;
+    bool keep;  // for a backward
   };
 
   // The residual stream before and after a branch; `out` may be `in`.
@@ -95,14 +99,11 @@ class ExactBackend final : public Backend {
   // Leaves in x_TD_ what RunLayers would, of rows that it computed before.
   void TakeKnown(std::span<const ActivationRow> known);
   void ReserveRows(size_t rows, std::vector<LayerTape>* tapes);  // room for what all parts write
-  void RunPart(const Part& part, const Batch& batch, const BatchPlan& plan, ExactCache& cache,
-               std::vector<LayerTape>* tapes, float* x_TD);
-  void WriteCache(int64_t l, const kernels::Exec& exec,
-                  std::span<const kernels::AttentionSpan> spans, const LayerTape& tape,
-                  ExactCache& cache);
-  void CopyPages(int64_t l, const BatchPlan& plan, ExactCache& cache);
-  void Attend(int64_t l, const Part& part, const Residual& x, const BatchPlan& plan,
-              ExactCache& cache, bool keep, LayerTape* tape);
+  void RunPart(const Part& part, std::vector<LayerTape>* tapes, float* x_TD);
+  const float* Normed(const Part& part, const float* x, int64_t norm);
+  void FinishHeads(int64_t l, const Part& part, const kernels::OutputPart& done, LayerTape* tape);
+  void CopyPages(int64_t l, const kernels::Exec& exec, const BatchPlan& plan, ExactCache& cache);
+  void Attend(int64_t l, const Part& part, const Residual& x, LayerTape* tape);
   void FeedForward(int64_t l, const Part& part, const Residual& x, LayerTape* tape);
   void Experts(int64_t l, int64_t rows, const Residual& x, bool keep, LayerTape* tape);
   void ChooseExperts(int64_t l, int64_t rows, const float* normed);
@@ -200,7 +201,8 @@ class ExactBackend final : public Backend {
   BatchPlan plan_;
   PlanParts parts_;
   Buffer<float> x_TD_, normed_TD_, act_TF_, branch_TD_;
-  LayerTape scratch_;  // in place of a tape when nothing is kept
+  Buffer<float> own_normed_;  // of each member of the threads, for few rows
+  LayerTape scratch_;         // in place of a tape when nothing is kept
   ActivationsShelf activations_;
   HeadScratch head_;
   ExpertScratch experts_;

@@ -164,7 +164,7 @@ void ExactBackend::BackwardAttention(int64_t l) {
   const LayerTape& tape = TapeOf(l);
   const BatchPlan& plan = kept_.plan;
   float *grad_k = back_.grad_k[l % 2].data(), *grad_v = back_.grad_v[l % 2].data();
-  if (!kept_.known.empty()) CopyPages(l, plan, *kept_.cache);
+  if (!kept_.known.empty()) CopyPages(l, exec_, plan, *kept_.cache);
   kernels::AttentionBackward(exec_, ShapeOf(l), plan.spans.data(),
                              static_cast<int64_t>(plan.spans.size()), tape.qkv_TC.data(), columns,
                              kept_.cache->k(l), kept_.cache->v(l), tape.attention_TQ.data(), q_dim,

@@ -1,11 +1,14 @@
 // The one forward over a ragged batch. Every kernel keeps rows apart, so what stands here needs no
 // care for batch invariance; attention reads earlier positions from the cache alone, also those of
 // this batch. Where no span needs what another computes, each thread takes its spans through all
-// layers by itself: no thread waits for another, and rows stay in the cache of their core.
+// layers by itself: no thread waits for another, and rows stay in the cache of their core. Else all
+// threads share the rows, and meet after every kernel.
 #include <algorithm>
+#include <utility>
 
 #include "kernels/embedding.h"
 #include "kernels/gated_matmul.h"
+#include "kernels/matmul.h"
 #include "kernels/parallel.h"
 #include "policy/model/exact_backend.h"
 
@@ -16,14 +19,17 @@ namespace {
 // last-level cache, else as many as hide what it takes to fetch them.
 constexpr int64_t kCachedFloats = int64_t{8} << 20, kLeastRowsCached = 16, kLeastRows = 64;
 
-// The first `width` columns of x [rows, ld].
-void CopyColumns(const kernels::Exec& exec, const float* x, int64_t ld, int64_t rows, int64_t width,
-                 float* to) {
-  kernels::ParallelFor(exec, rows, 16, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      std::copy_n(x + row * ld, width, to + row * width);
-    }
-  });
+void CopyColumns(const float* x, int64_t ld, int64_t rows, int64_t columns, float* to,
+                 int64_t ld_to) {
+  for (int64_t row = 0; row < rows; ++row) std::copy_n(x + row * ld, columns, to + row * ld_to);
+}
+
+struct Heads {
+  int64_t first, count;
+};
+Heads Common(const Heads& a, const Heads& b) {
+  const int64_t first = std::max(a.first, b.first);
+  return {first, std::max<int64_t>(0, std::min(a.first + a.count, b.first + b.count) - first)};
 }
 
 }  // namespace
@@ -35,6 +41,7 @@ void ExactBackend::ReserveRows(size_t rows, std::vector<LayerTape>* tapes) {
   const bool keep = tapes != nullptr;
   if (keep) tapes->resize(static_cast<size_t>(config_.num_layers));
   for (auto* buffer : {&normed_TD_, &branch_TD_}) buffer->Reserve(rows * d);
+  own_normed_.Reserve(static_cast<size_t>(pool_.threads() * kernels::kLeastNormRows) * d);
   act_TF_.Reserve(rows * f);
   for (LayerTape& tape : keep ? std::span(*tapes) : std::span(&scratch_, 1)) {
     tape.qkv_TC.Reserve(rows * (q + 2 * kv));
@@ -53,35 +60,36 @@ void ExactBackend::ReserveRows(size_t rows, std::vector<LayerTape>* tapes) {
 
 void ExactBackend::RunLayers(const Batch& batch, const BatchPlan& plan, ExactCache& cache,
                              std::vector<LayerTape>* tapes, float* x_TD) {
-  ReserveRows(static_cast<size_t>(batch.rows()), tapes);
+  const int64_t rows = batch.rows(), d = config_.hidden_size;
+  ReserveRows(static_cast<size_t>(rows), tapes);
+  // With tapes, each value of the residual stream goes to where it is kept.
+  kernels::Embed(exec_, Data(offsets_.embed), batch.tokens_T.data(), rows, d,
+                 tapes == nullptr ? x_TD : tapes->front().x_TD.data(),
+                 static_cast<float>(config_.embedding_scale));
+  const PlanPart whole = {0, rows, 0, static_cast<int64_t>(plan.spans.size())};
+  const bool keep = tapes != nullptr;
+  if (!config_.sparse.empty()) return RunPart({exec_, whole, plan, cache, keep}, tapes, x_TD);
   const int64_t least_rows = layout_.size <= kCachedFloats ? kLeastRowsCached : kLeastRows;
-  if (!config_.sparse.empty() || !parts_.Cut(plan, pool_.threads(), least_rows)) {
-    return RunPart({exec_, {0, batch.rows(), 0, static_cast<int64_t>(plan.spans.size())}}, batch,
-                   plan, cache, tapes, x_TD);
-  }
-  pool_.For(pool_.threads(), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) {
-      RunPart({{nullptr, exec_.isa}, parts_.parts[p]}, batch, plan, cache, tapes, x_TD);
-    }
+  const bool apart = parts_.Cut(plan, pool_.threads(), least_rows);
+  pool_.Together([&](int member) {
+    const Part part = apart ? Part{{nullptr, exec_.isa}, parts_.parts[member], plan, cache, keep}
+                            : Part{{&pool_, exec_.isa, member}, whole, plan, cache, keep};
+    RunPart(part, tapes, x_TD);
   });
 }
 
-void ExactBackend::RunPart(const Part& part, const Batch& batch, const BatchPlan& plan,
-                           ExactCache& cache, std::vector<LayerTape>* tapes, float* x_TD) {
-  const int64_t rows = part.at.rows, d = config_.hidden_size, first = part.at.first_row * d;
-  const bool keep = tapes != nullptr;
-  // With tapes, each value of the residual stream goes to where it is kept.
+void ExactBackend::RunPart(const Part& part, std::vector<LayerTape>* tapes, float* x_TD) {
+  const int64_t first = part.at.first_row * config_.hidden_size;
+  const bool keep = part.keep;
   float* const end = x_TD + first;
   float* x = keep ? tapes->front().x_TD.data() + first : end;
-  kernels::Embed(part.exec, Data(offsets_.embed), batch.tokens_T.data() + part.at.first_row, rows,
-                 d, x, static_cast<float>(config_.embedding_scale));
   for (int64_t l = 0; l < config_.num_layers; ++l) {
     LayerTape& tape = keep ? (*tapes)[l] : scratch_;
     float* mid = keep ? tape.mid_TD.data() + first : x;
     float* next = keep && l + 1 < config_.num_layers ? (*tapes)[l + 1].x_TD.data() + first : end;
-    Attend(l, part, {x, mid}, plan, cache, keep, &tape);
+    Attend(l, part, {x, mid}, &tape);
     if (config_.has_experts(l)) {
-      Experts(l, rows, {mid, next}, keep, &tape);
+      Experts(l, part.at.rows, {mid, next}, keep, &tape);
     } else {
       FeedForward(l, part, {mid, next}, &tape);
     }
@@ -89,41 +97,74 @@ void ExactBackend::RunPart(const Part& part, const Batch& batch, const BatchPlan
   }
 }
 
+// The norm of the part's rows x. Of few rows, each member makes its own: to wait for another's
+// would take longer.
+const float* ExactBackend::Normed(const Part& part, const float* x, int64_t norm) {
+  const int64_t d = config_.hidden_size, rows = part.at.rows;
+  float* normed = normed_TD_.data() + part.at.first_row * d;
+  kernels::Exec exec = part.exec;
+  if (exec.member >= 0 && rows <= kernels::kLeastNormRows) {
+    normed = own_normed_.data() + exec.member * kernels::kLeastNormRows * d;
+    exec = {nullptr, exec.isa};
+  }
+  kernels::RmsNorm(exec, x, Data(norm), eps(), rows, d, normed, nullptr, norm_offset());
+  return normed;
+}
+
 // x.out = x.in + o_proj(attention(norm(x.in)))
-void ExactBackend::Attend(int64_t l, const Part& part, const Residual& x, const BatchPlan& plan,
-                          ExactCache& cache, bool keep, LayerTape* tape) {
-  const int64_t d = config_.hidden_size, q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
-  const int64_t columns = q_dim + 2 * kv_dim, rows = part.at.rows, first = part.at.first_row;
+void ExactBackend::Attend(int64_t l, const Part& part, const Residual& x, LayerTape* tape) {
+  const int64_t d = config_.hidden_size, q_dim = config_.q_dim();
+  const int64_t columns = q_dim + 2 * config_.kv_dim(), first = part.at.first_row;
   const PackedLayer& packed = packed_.Get(exec_).layers[l];
   const LayerOffsets& at = offsets_.layers[l];
-  float* normed = normed_TD_.data() + first * d;
-  float* qkv = tape->qkv_TC.data() + first * columns;
-
-  kernels::RmsNorm(part.exec, x.in, Data(at.attention_norm), eps(), rows, d, normed, nullptr,
-                   norm_offset());
-  kernels::Matmul(part.exec, normed, d, rows, packed.qkv, qkv, columns,
-                  config_.qkv_bias ? packed.qkv_bias.data() : nullptr);
-  if (config_.qk_norm) {
-    const int64_t before = q_dim + kv_dim;
-    if (keep)
-      CopyColumns(part.exec, qkv, columns, rows, before, tape->qk_TB.data() + first * before);
-    kernels::RmsNormHeads(part.exec, QNorm(l), rows, qkv, columns);
-    kernels::RmsNormHeads(part.exec, KNorm(l), rows, qkv + q_dim, columns);
-  }
-  // The heads of q and k lie side by side: one rotation for both.
-  kernels::Rope(part.exec, qkv, columns, rows, config_.num_heads + config_.num_kv_heads,
-                plan.positions_T.data() + first, RopeOf(l),
-                /*inverse=*/false);
-  const auto spans =
-      std::span(plan.spans)
-          .subspan(static_cast<size_t>(part.at.first_span), static_cast<size_t>(part.at.spans));
-  WriteCache(l, part.exec, spans, *tape, cache);
-  CopyPages(l, plan, cache);  // none where there are several parts
-  kernels::Attention(part.exec, ShapeOf(l), spans.data(), part.at.spans, tape->qkv_TC.data(),
-                     columns, cache.k(l), cache.v(l), tape->attention_TQ.data(), q_dim,
-                     keep ? tape->stats_TH2.data() : nullptr);
+  kernels::MatmulThen(part.exec, Normed(part, x.in, at.attention_norm), d, part.at.rows, packed.qkv,
+                      tape->qkv_TC.data() + first * columns, columns,
+                      config_.qkv_bias ? packed.qkv_bias.data() : nullptr, config_.head_dim,
+                      [&](const kernels::OutputPart& done) { FinishHeads(l, part, done, tape); });
+  CopyPages(l, part.exec, part.plan, part.cache);
+  kernels::Attention(part.exec, ShapeOf(l), part.plan.spans.data() + part.at.first_span,
+                     part.at.spans, tape->qkv_TC.data(), columns, part.cache.k(l), part.cache.v(l),
+                     tape->attention_TQ.data(), q_dim,
+                     part.keep ? tape->stats_TH2.data() : nullptr);
   AddToResidual(part, x, tape->attention_TQ.data() + first * q_dim,
                 {packed.o, at.o_bias, at.attention_out_norm}, &tape->attention_out_TD);
+}
+
+// What the thread that computed some heads of q | k | v of some rows does with them at once: their
+// norms, their rotation, and keys and values into their pages.
+void ExactBackend::FinishHeads(int64_t l, const Part& part, const kernels::OutputPart& done,
+                               LayerTape* tape) {
+  const int64_t head_dim = config_.head_dim, q_heads = config_.num_heads,
+                kv_heads = config_.num_kv_heads, turned_heads = q_heads + kv_heads;
+  const int64_t columns = (turned_heads + kv_heads) * head_dim;
+  const int64_t row = part.at.first_row + done.row;
+  const Heads heads = {done.column / head_dim, done.columns / head_dim};
+  const Heads q = Common(heads, {0, q_heads}), k = Common(heads, {q_heads, kv_heads}),
+              v = Common(heads, {turned_heads, kv_heads}),
+              turned = Common(heads, {0, turned_heads});
+  const kernels::Exec exec = {nullptr, part.exec.isa};
+  float* qkv = tape->qkv_TC.data() + row * columns;
+  float* const first_turned = qkv + turned.first * head_dim;
+  if (config_.qk_norm) {
+    if (part.keep) {
+      CopyColumns(first_turned, columns, done.rows, turned.count * head_dim,
+                  tape->qk_TB.data() + (row * turned_heads + turned.first) * head_dim,
+                  turned_heads * head_dim);
+    }
+    for (auto [some, norm] : {std::pair(q, QNorm(l)), std::pair(k, KNorm(l))}) {
+      norm.heads = some.count;
+      kernels::RmsNormHeads(exec, norm, done.rows, qkv + some.first * head_dim, columns);
+    }
+  }
+  kernels::Rope(exec, first_turned, columns, done.rows, turned.count,
+                part.plan.positions_T.data() + row, RopeOf(l), /*inverse=*/false);
+  const kernels::AttentionSpan* spans = part.plan.spans.data() + part.at.first_span;
+  const float* keys = tape->qkv_TC.data() + q_heads * head_dim;
+  kernels::WriteKeys(exec.isa, shape_, spans, part.at.spans,
+                     {row, done.rows, k.first - q_heads, k.count}, keys, columns, part.cache.k(l));
+  kernels::WriteValues(shape_, spans, part.at.spans,
+                       {row, done.rows, v.first - turned_heads, v.count},
+                       keys + kv_heads * head_dim, columns, part.cache.v(l));
 }
 
 // x.out = x.in + norm(in w + bias). `branch` receives what goes into the norm.
@@ -137,27 +178,20 @@ void ExactBackend::AddToResidual(const Part& part, const Residual& x, const floa
   kernels::Matmul(part.exec, in, end.w.k, rows, end.w, out, d,
                   end.bias == kAbsent ? nullptr : Data(end.bias));
   if (end.norm != kAbsent) {
-    float* normed = normed_TD_.data() + first;
-    kernels::RmsNorm(part.exec, out, Data(end.norm), eps(), rows, d, normed, nullptr,
-                     norm_offset());
-    out = normed;
+    return kernels::Add(part.exec, x.in, Normed(part, out, end.norm), rows * d, x.out);
   }
   kernels::Add(part.exec, x.in, out, rows * d, x.out);
 }
 
-void ExactBackend::WriteCache(int64_t l, const kernels::Exec& exec,
-                              std::span<const kernels::AttentionSpan> spans, const LayerTape& tape,
-                              ExactCache& cache) {
-  const int64_t q_dim = config_.q_dim(), kv_dim = config_.kv_dim();
-  const float* k = tape.qkv_TC.data() + q_dim;
-  kernels::WriteKv(exec, shape_, spans.data(), static_cast<int64_t>(spans.size()), k, k + kv_dim,
-                   q_dim + 2 * kv_dim, cache.k(l), cache.v(l));
-}
-
-void ExactBackend::CopyPages(int64_t l, const BatchPlan& plan, ExactCache& cache) {
-  for (const PageCopy& copy : plan.copies) {
-    kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
-  }
+// Of pages that this batch wrote. None where there are several parts.
+void ExactBackend::CopyPages(int64_t l, const kernels::Exec& exec, const BatchPlan& plan,
+                             ExactCache& cache) {
+  if (plan.copies.empty()) return;
+  kernels::ParallelFor(exec, 1, 1, [&](int64_t, int64_t) {
+    for (const PageCopy& copy : plan.copies) {
+      kernels::CopyKvPage(shape_, copy.source, copy.target, copy.slots, cache.k(l), cache.v(l));
+    }
+  });
 }
 
 // x.out = x.in + down(act(gate(norm(x.in))) * up(norm(x.in)))
@@ -166,12 +200,9 @@ void ExactBackend::FeedForward(int64_t l, const Part& part, const Residual& x, L
   const int64_t rows = part.at.rows, first = part.at.first_row;
   const PackedLayer& packed = packed_.Get(exec_).layers[l];
   const LayerOffsets& at = offsets_.layers[l];
-  float* normed = normed_TD_.data() + first * d;
   float* act = act_TF_.data() + first * f;
-  kernels::RmsNorm(part.exec, x.in, Data(at.mlp_norm), eps(), rows, d, normed, nullptr,
-                   norm_offset());
-  kernels::MatmulGated(part.exec, config_.activation, normed, d, rows, packed.gate, packed.up,
-                       tape->gate_up_T2F.data() + first * 2 * f, act,
+  kernels::MatmulGated(part.exec, config_.activation, Normed(part, x.in, at.mlp_norm), d, rows,
+                       packed.gate, packed.up, tape->gate_up_T2F.data() + first * 2 * f, act,
                        config_.mlp_bias ? packed.gate_up_bias.data() : nullptr);
   AddToResidual(part, x, act, {packed.down, at.down_bias, at.mlp_out_norm}, &tape->mlp_out_TD);
 }

@@ -245,6 +245,30 @@ TEST_P(AttentionTest, MatchesAPlainComputationInDouble) {
   }
 }
 
+// Of any rows and heads, and in any order.
+TEST_P(AttentionTest, KeysAndValuesWrittenPartByPartAreThoseWrittenAtOnce) {
+  const Batch whole = MixedBatch(GetParam());
+  const Batch empty(GetParam(), 24);
+  Batch parts = whole;
+  for (const Isa isa : AvailableIsas()) {
+    for (const int64_t rows : {1, 5, 33, 158}) {
+      parts.cache_k = empty.cache_k;
+      parts.cache_v = empty.cache_v;
+      for (int64_t row = (whole.rows - 1) / rows * rows; row >= 0; row -= rows) {
+        for (int64_t head = 0; head < parts.shape.kv_heads; ++head) {
+          const KvPart part = {row, std::min(rows, whole.rows - row), head, 1};
+          WriteKeys(isa, parts.shape, parts.spans.data(), std::ssize(parts.spans), part,
+                    parts.k.data(), parts.LdKv(), parts.cache_k.data());
+          WriteValues(parts.shape, parts.spans.data(), std::ssize(parts.spans), part,
+                      parts.v.data(), parts.LdKv(), parts.cache_v.data());
+        }
+      }
+      ExpectSameBits(whole.cache_k, parts.cache_k);
+      ExpectSameBits(whole.cache_v, parts.cache_v);
+    }
+  }
+}
+
 TEST(KvPageTest, CopyingAPageAndItsBackwardMoveTheFirstSlotsOnly) {
   const AttentionShape shape = {4, 2, 8};
   Batch b(shape, 3);

@@ -34,6 +34,13 @@ void ForEveryExec(const Body& body) {
   }
 }
 
+// call(exec) by all threads at once, each as a member.
+template <class Call>
+void CallAsMembers(const Exec& exec, const Call& call) {
+  if (exec.pool == nullptr) return call(exec);
+  exec.pool->Together([&](int member) { call(Exec{exec.pool, exec.isa, member}); });
+}
+
 inline std::vector<float> RandomFloats(size_t n, uint32_t seed, float scale = 1) {
   std::mt19937 engine(seed);
   std::vector<float> values(n);

@@ -195,6 +195,36 @@ TEST_P(MatmulTest, OfBf16GatedProductsAreTheBitsOfTheFloatsItStandsFor) {
   });
 }
 
+// What `after` sees is done, whole groups of columns at a time, and every output is seen once.
+TEST_P(MatmulTest, PartsOfWholeColumnsAreTakenAsSoonAsTheyAreThere) {
+  const Problem p(GetParam());
+  for (int64_t whole : {1, 16, 48, 64}) {
+    std::vector<float> expected = p.c;
+    reference::Matmul(p.a.data(), p.lda, p.m, p.b_KN.data(), p.k, p.n, expected.data(), p.ldc,
+                      p.bias.data(), /*accumulate=*/false);
+    for (int64_t i = 0; i < p.m; ++i) {
+      for (int64_t j = 0; j < p.n; ++j)
+        expected[i * p.ldc + j] *= static_cast<float>(j / whole + 2);
+    }
+    ForEveryExec([&](const Exec& exec) {
+      const Packed<float> packed = Pack(exec, p.b_KN.data(), p.k, p.n);
+      std::vector<float> c = p.c;
+      const auto scale = [&](const OutputPart& part) {
+        ASSERT_TRUE(part.column % whole == 0);
+        ASSERT_TRUE(part.columns % whole == 0 || part.column + part.columns == p.n);
+        for (int64_t i = part.row; i < part.row + part.rows; ++i) {
+          for (int64_t j = part.column; j < part.column + part.columns; ++j) {
+            c[i * p.ldc + j] *= static_cast<float>(j / whole + 2);
+          }
+        }
+      };
+      MatmulThen(exec, p.a.data(), p.lda, p.m, packed, c.data(), p.ldc, p.bias.data(), whole,
+                 scale);
+      ExpectSameBits(expected, c);
+    });
+  }
+}
+
 TEST_P(MatmulTest, IsCloseToTheProductInDouble) {
   const Problem p(GetParam());
   std::vector<float> c(p.m * p.n);
