@@ -16,10 +16,11 @@ constexpr AttentionShape kShape = {kHeads, kKvHeads, kHeadDim};
 
 struct Matrix : PackedMatrix {
   Buffer<float> memory;
-  Matrix(int64_t n, int64_t k, uint32_t seed) {
-    memory.Reserve(static_cast<size_t>(PackedSize(n, k)));
-    const std::vector<float> w_NK = RandomFloats(static_cast<size_t>(n * k), seed);
-    static_cast<PackedMatrix&>(*this) = PackTransposed({}, w_NK.data(), n, k, memory.data());
+  Matrix(int64_t outputs, int64_t inputs, uint32_t seed) {
+    memory.Reserve(static_cast<size_t>(PackedSize(outputs, inputs)));
+    const std::vector<float> w_NK = RandomFloats(static_cast<size_t>(outputs * inputs), seed);
+    static_cast<PackedMatrix&>(*this) =
+        PackTransposed({}, w_NK.data(), outputs, inputs, memory.data());
   }
 };
 
