@@ -32,24 +32,11 @@ void Product(const Exec& exec, const float* a, int64_t lda, int64_t m, const Pac
              const After& after) {
   const MatmulKernels& kernels = HONE_ISA_KERNELS(exec.isa, kMatmul);
   const auto unit_product = [&](const MatmulUnit& unit) {
-    const int64_t column = unit.panel * kPanel, at = unit.row * ldc + column;
-    const int64_t columns = std::min(unit.panels * kPanel, b.n - column);
-    const PackedMatrix part = FromPanel(b, unit.panel);
-    kernels.block({.a = a + unit.row * lda,
-                   .lda = lda,
-                   .rows = unit.rows,
-                   .panels = part.panels,
-                   .bf16_pairs = part.bf16_pairs,
-                   .panel_stride = PanelStride(b),
-                   .k = b.k,
-                   .columns = columns,
-                   .c = c + at,
-                   .ldc = ldc,
-                   .bias = bias == nullptr ? nullptr : bias + column,
-                   .from = from == nullptr ? nullptr : from + at,
-                   .next = MemoryOf(FromPanel(part, unit.panels)),
-                   .scratch = UnpackScratch(kernels, b)});
-    after(OutputPart{unit.row, unit.rows, column, columns});
+    MatmulBlock block = BlockOf(kernels, unit, a, lda, b, unit.panel, unit.panels, c, ldc, bias);
+    const int64_t column = unit.panel * kPanel;
+    if (from != nullptr) block.from = from + unit.row * ldc + column;
+    kernels.block(block);
+    after(OutputPart{unit.row, unit.rows, column, block.columns});
   };
   ForUnits(exec, m, b.n, kernels.tile_rows, kMostRows, unit_product, together);
 }

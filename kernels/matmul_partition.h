@@ -42,6 +42,29 @@ inline float* UnpackScratch(const MatmulKernels& kernels, const PackedMatrix& b)
   return b.bf16_pairs == nullptr ? nullptr : Scratch(kernels.scratch);
 }
 
+// The rows of `unit` in a and c against `panels` panels of b from `panel` on; `bias` is of all
+// columns of b, and c of its first.
+inline MatmulBlock BlockOf(const MatmulKernels& kernels, const MatmulUnit& unit, const float* a,
+                           int64_t lda, const PackedMatrix& b, int64_t panel, int64_t panels,
+                           float* c, int64_t ldc, const float* bias) {
+  const int64_t column = panel * kPanel;
+  const PackedMatrix part = FromPanel(b, panel);
+  return {.a = a + unit.row * lda,
+          .lda = lda,
+          .rows = unit.rows,
+          .panels = part.panels,
+          .bf16_pairs = part.bf16_pairs,
+          .panel_stride = PanelStride(b),
+          .k = b.k,
+          .columns = std::min(panels * kPanel, part.n),
+          .c = c + unit.row * ldc + column,
+          .ldc = ldc,
+          .bias = bias == nullptr ? nullptr : bias + column,
+          .from = nullptr,
+          .next = MemoryOf(FromPanel(part, panels)),
+          .scratch = UnpackScratch(kernels, b)};
+}
+
 // Of rows that a unit takes; and as many as there are, where each unit packs its panels itself.
 inline constexpr int64_t kMostRows = 504, kAllRows = INT64_MAX / 2;
 

@@ -205,7 +205,8 @@ def round_trip(row: dict) -> str:
     trip = row.get("line_round_trip_ns")
     if trip is None:
         return "–"
-    return str(trip["median"]) + (f" ({trip['least']}–{trip['most']})" if trip["most"] > 1.2 * trip["least"] else "")
+    changed = trip["most"] > 1.2 * trip["least"]
+    return f"{trip['median']:.0f}" + (f" ({trip['least']:.0f}–{trip['most']:.0f})" if changed else "")
 
 
 def render_prefill(result: dict) -> str:

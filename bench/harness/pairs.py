@@ -18,7 +18,11 @@ def rounds(count: int, sides: dict[str, Callable[[], object]]) -> dict[str, list
     return results
 
 
+def spread(values: list[float], digits: int = 3) -> dict:
+    return {"median": round(median(values), digits), "least": round(min(values), digits),
+            "most": round(max(values), digits)}
+
+
 def ratio(above: list[float], below: list[float]) -> dict:
     """above / below, round by round."""
-    each = [a / b for a, b in zip(above, below, strict=True)]
-    return {"median": round(median(each), 3), "least": round(min(each), 3), "most": round(max(each), 3)}
+    return spread([a / b for a, b in zip(above, below, strict=True)])

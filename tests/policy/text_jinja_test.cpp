@@ -283,6 +283,7 @@ TEST(JinjaTest, HostileTemplatesEndInAnError) {
       "{% for a in range(99999) %}" + std::string(100000, 'x') + "{% endfor %}",
       "{% set s = 'a' * 30000000 %}{% for i in range(99999) %}{{ s.find('aaaaab') }}{% endfor %}",
       "{% set s = 'a' * 9000000 %}{{ s.rfind('b' ~ 'a' * 4000000) }}",
+      "{% set s = 'a' * 9000000 %}{{ s.rfind('a' * 4000000 ~ 'b') }}",
       "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
       "{{ ('a' * 1000000).replace('', 'b' * 1000) }}",
       "{{ '%999999999d' % 1 }}",
@@ -309,17 +310,12 @@ TEST(JinjaTest, HostileTemplatesEndInAnError) {
       repeat("{#", 100000),
       "{% raw %}" + repeat("{% ", 80000),
   };
-#ifdef __SANITIZE_ADDRESS__
-  constexpr double kSeconds = 600;  // it looks at all bytes of a comparison that ends at the first
-#else
-  constexpr double kSeconds = 20;
-#endif
   for (const std::string& source : sources) {
     SCOPED_TRACE(source.substr(0, 160));
     const auto begin = std::chrono::steady_clock::now();
     EXPECT_THAT(ErrorOf(source), HasSubstr("t: line"));
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
-    EXPECT_LT(taken.count(), kSeconds);
+    EXPECT_LT(taken.count(), 20);
   }
 }
 

@@ -177,11 +177,10 @@ size_t FindText(Heap& heap, std::string_view text, std::string_view wanted, size
 }
 
 size_t FindLastText(Heap& heap, std::string_view text, std::string_view wanted) {
-  // Backwards there is no linear search at hand: the worst case counts.
+  // Backwards there is no linear search at hand: the worst case counts, and before it is searched.
+  heap.Step(text.size() / 64 * (wanted.size() / 64));
   const size_t found = text.rfind(wanted);
-  const size_t read = text.size() - (found == kNone ? 0 : found);
-  heap.Read(read);
-  heap.Step(read / 64 * (wanted.size() / 64));
+  heap.Read(text.size() - (found == kNone ? 0 : found));
   return found;
 }
 
